@@ -1,0 +1,22 @@
+// The agent: a registered identity an AI process acts as. Grants are a ceiling that the live config sets.
+export const MODES = ['enforced', 'logged', 'standard'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** An agent's access to one service, as scopes `service:resource:verb` with `*` parts. */
+export type Grant = { readonly service: string; readonly scopes: readonly string[] };
+
+export type Agent = {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly mode: Mode;
+  readonly onWarning: 'notify' | 'block';
+  readonly onCritical: 'notify' | 'block';
+  readonly status: 'active' | 'blocked';
+  readonly source: 'api' | 'config';
+  readonly grants: readonly Grant[];
+  readonly createdAtMs: number;
+};
+
+/** What the YAML says of one agent, or of `"*"`: the ceiling of agents registered by a call. */
+export type AgentSettings = { readonly mode: Mode | undefined; readonly services: readonly Grant[] };

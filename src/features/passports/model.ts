@@ -1,0 +1,30 @@
+// The passport: a short-lived signed token for one agent and one mission, and its live state on the server.
+import type { Mode } from '#features/agents/model.ts';
+import type { Constraint } from '#features/policy/model.ts';
+
+export type PassportService = {
+  readonly service: string;
+  readonly scopes: readonly string[];
+  readonly constraints: readonly Constraint[];
+};
+
+export type Intent = {
+  readonly summary: string;
+  readonly services: readonly string[];
+  readonly willDelegate: boolean;
+  readonly estimatedDurationSeconds: number | undefined;
+};
+
+/** A passport that verified just now: signature, claims, lease, revocation, agent. */
+export type LivePassport = {
+  readonly jti: string;
+  readonly sessionId: string;
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly mode: Mode;
+  readonly services: readonly PassportService[];
+  readonly intent: Intent | undefined;
+  readonly expiresAtMs: number;
+  /** The key or person that minted it. */
+  readonly mintedBy: string;
+};

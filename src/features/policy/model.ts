@@ -1,0 +1,47 @@
+// What a call is to the rules: constraints, actions, and the view of a call they read.
+
+export const OPERATORS = [
+  'eq',
+  'not_eq',
+  'in',
+  'not_in',
+  'matches',
+  'starts_with',
+  'lt',
+  'lte',
+  'gt',
+  'gte',
+  'exists',
+  'absent',
+] as const;
+export type Operator = (typeof OPERATORS)[number];
+export type Scalar = string | number | boolean | null;
+export type Constraint = { readonly path: string; readonly op: Operator; readonly value?: Scalar | readonly Scalar[] };
+
+/** `METHOD /pattern`: `*` is one non-empty segment, `**` the rest, also empty; relative to base_url (contract 6). */
+export type CallPattern = { readonly method: string; readonly segments: readonly string[]; readonly text: string };
+export type ActionCall = { readonly pattern: CallPattern; readonly where: readonly Constraint[] };
+/** `service:resource:verb` over patterns; it covers a call if one of them does. */
+export type Action = { readonly name: string; readonly calls: readonly ActionCall[] };
+export type ApprovalRule = { readonly action: string | 'writes'; readonly where: readonly Constraint[] };
+
+/** The body as rules may read it. `broken`: does not parse as declared, or repeats a member or field. */
+export type BodyView =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'form'; readonly value: unknown }
+  | { readonly kind: 'opaque' }
+  | { readonly kind: 'broken'; readonly reason: string };
+
+export type CallView = {
+  readonly method: string;
+  readonly host: string;
+  readonly origin: string;
+  /** Raw path below base_url, beginning with `/`; what patterns see. */
+  readonly relativePath: string;
+  /** Raw path of the whole URL, without a trailing slash: `url.pathname`. */
+  readonly pathname: string;
+  readonly query: ReadonlyMap<string, readonly string[]>;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: BodyView;
+};

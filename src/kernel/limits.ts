@@ -1,0 +1,77 @@
+// Every bound, wait, window and default, with its reason (invariant 9). Times in ms or s, sizes in bytes, as the name says.
+
+/** Contract 10: a passport is short-lived; 15 minutes covers a task without a refresh. */
+export const PASSPORT_TTL_SECONDS = 900;
+export const PASSPORT_TTL_SECONDS_MIN = 60;
+/** Hard maximum of the product (product-facts 4.2). */
+export const PASSPORT_TTL_SECONDS_MAX = 3600;
+/** Refused before any signature work (a real passport is about 2 kB). */
+export const PASSPORT_TOKEN_BYTES_MAX = 16_384;
+/** Verified tokens kept; one agent rarely holds more than a few. */
+export const PASSPORT_CACHE_ENTRIES_MAX = 10_000;
+/** Contract 10. */
+export const CONSTRAINTS_PER_SERVICE_MAX = 32;
+export const REGEX_CHARS_MAX = 256;
+export const INTENT_SUMMARY_CHARS_MAX = 500;
+export const AGENT_NAME_CHARS_MAX = 64;
+export const AGENT_DESCRIPTION_CHARS_MAX = 256;
+export const AGENTS_MAX = 10_000;
+
+/** Contract 5: a proxied call may last 30 s and answer 10 MB. */
+export const CALL_TIMEOUT_MS = 30_000;
+export const RESPONSE_BYTES_MAX = 10_000_000;
+export const REQUEST_BODY_BYTES_MAX = 10_000_000;
+/** A dial that takes longer is a dead address. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+/** A resolver that hangs must not hold the call for its whole time. */
+export const RESOLVE_TIMEOUT_MS = 5_000;
+export const RESPONSE_HEADERS_BYTES_MAX = 65_536;
+/** corpus, URL rule 1. */
+export const URL_BYTES_MAX = 8_192;
+export const REQUEST_HEADERS_MAX = 64;
+export const REQUEST_HEADER_VALUE_BYTES_MAX = 8_192;
+/** In MCP a long answer fills the model's context (contract 5). */
+export const MCP_BODY_CHARS_MAX = 32_000;
+/** JSON bodies nested deeper are no argument list; keeps the strict reader off the stack's end. */
+export const JSON_DEPTH_MAX = 64;
+/** Form bodies: more fields than any API takes. */
+export const FORM_FIELDS_MAX = 1_000;
+/** Keep-alive sockets to one upstream origin. */
+export const UPSTREAM_CONNECTIONS_MAX = 128;
+export const UPSTREAM_KEEP_ALIVE_MS = 10_000;
+/** Calls under way on the whole appliance; beyond it callers are told to wait. */
+export const CALLS_IN_FLIGHT_MAX = 1_024;
+export const RETRY_AFTER_SECONDS = 1;
+
+/** Larger than the largest call envelope: 10 MB as base64 plus the fields. */
+export const REST_BODY_BYTES_MAX = 14_000_000;
+export const LISTENER_HEADERS_TIMEOUT_MS = 10_000;
+export const LISTENER_REQUEST_TIMEOUT_MS = 60_000;
+export const LISTENER_KEEP_ALIVE_MS = 65_000;
+export const LISTENER_HEADERS_MAX = 100;
+export const LISTENER_HEADER_BYTES_MAX = 32_768;
+export const LISTENER_CONNECTIONS_MAX = 4_096;
+/** Security.md 5.9: SIGTERM ends within 10 s. */
+export const SHUTDOWN_GRACE_MS = 10_000;
+
+export const CONFIG_BYTES_MAX = 1_048_576;
+export const CONFIG_NESTING_MAX = 32;
+export const CONFIG_ALIASES_MAX = 64;
+export const CONFIG_MISTAKES_MAX = 100;
+
+/** A secret shorter than this cannot be told from ordinary text when it is scrubbed (security.md 4). */
+export const SECRET_CHARS_MIN = 8;
+export const SECRET_BYTES_MAX = 65_536;
+
+/** Units that wait for the writer; each holds one call, so this is the call bound with room for verbs. */
+export const WRITER_QUEUE_UNITS_MAX = 4_096;
+/** Units in one transaction: keeps one fsync's wait bounded. */
+export const WRITER_BATCH_UNITS_MAX = 256;
+export const AUDIT_DETAIL_BYTES_MAX = 4_096;
+export const AUDIT_PAGE = 20;
+export const AUDIT_PAGE_MAX = 100;
+export const LIST_PAGE = 20;
+export const LIST_PAGE_MAX = 100;
+/** Refused credentials fold to one entry per source and reason in this window (contract 7). */
+export const DENIAL_FOLD_MS = 60_000;
+export const DENIAL_FOLD_KEYS_MAX = 1_000;

@@ -1,0 +1,76 @@
+// One verb, defined once: from this value come the MCP tool, the REST route and the audit entry (design 2).
+import type { z } from 'zod';
+import type { Result } from './result.ts';
+import type { EntryDraft, Statement } from './unit.ts';
+
+export type Effect = 'read' | 'write' | 'destroy';
+export type CallerKind = 'key' | 'passport' | 'person';
+export type Toolset = 'default' | 'agents' | 'services' | 'passports' | 'audit' | 'keys';
+
+/** An agent as the transport has shown it: by a passport, or by X-Stack-Agent beside a key. */
+export type ActingAgent = {
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly sessionId: string;
+  readonly passportJti: string;
+};
+
+/** Who calls, after authenticate. `id` is key_…, the passport's jti, or the person's id. */
+export type Caller = {
+  readonly kind: CallerKind;
+  readonly id: string;
+  /** Set when the transport has said which agent acts; the model may then only narrow. */
+  readonly acting?: ActingAgent;
+};
+
+export type Trace = { readonly traceId: string; readonly spanId: string; readonly parentSpanId?: string };
+
+export type Invocation<Input> = {
+  readonly caller: Caller;
+  readonly input: Input;
+  readonly nowMs: number;
+  readonly trace: Trace;
+  /** Fires when the client has gone away. */
+  readonly signal: AbortSignal;
+};
+
+/** What a verb decides: its answer, the changes it wants, and what the log shall say of it. */
+export type Outcome<Output> = {
+  readonly output: Output;
+  /** HTTP status where it is not 200, such as 201 for a creation. */
+  readonly status?: number;
+  readonly changes: readonly Statement[];
+  /** Fields of the audit entry that only the verb knows. Reads leave it out. */
+  readonly entry?: Partial<EntryDraft>;
+};
+
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path with :parameters, which are fields of the input. */
+  readonly path: string;
+};
+
+export type Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodType> = {
+  /** MCP tool name, at most 40 characters of [a-z0-9_]. */
+  readonly name: string;
+  /** Action in the audit log, such as `passport.issue`. */
+  readonly action: string;
+  readonly summary: string;
+  readonly effect: Effect;
+  readonly callers: readonly CallerKind[] | 'anyone';
+  /** OAuth scope that covers this verb (contract 8). */
+  readonly scope: string;
+  readonly input: I;
+  readonly output: O;
+  readonly route: Route;
+  /** Where the tool is listed; `null` for verbs that no agent may call. */
+  readonly toolset: Toolset | null;
+  /** A verb that reaches the world writes its own entries on the traffic line. */
+  readonly line: 'operations' | 'traffic';
+  readonly run: (invocation: Invocation<z.infer<I>>) => Promise<Result<Outcome<z.infer<O>>>>;
+};
+
+/** Keeps the input and output types of a definition while the registry holds plain operations. */
+export function operation<I extends z.ZodObject, O extends z.ZodType>(definition: Operation<I, O>): Operation {
+  return definition as unknown as Operation;
+}
