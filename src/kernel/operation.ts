@@ -4,15 +4,19 @@ import type { Result } from './result.ts';
 import type { EntryDraft, Statement } from './unit.ts';
 
 export type Effect = 'read' | 'write' | 'destroy';
-export type CallerKind = 'key' | 'passport' | 'person';
+/** `anonymous` reaches public verbs only (verify, JWKS); it is a result of authenticate, never the lack of one. */
+export type CallerKind = 'key' | 'passport' | 'person' | 'anonymous';
 export type Toolset = 'default' | 'agents' | 'services' | 'passports' | 'audit' | 'keys';
 
 /** An agent as the transport has shown it: by a passport, or by X-Stack-Agent beside a key. */
 export type ActingAgent = {
   readonly agentId: string;
   readonly agentName: string;
-  readonly sessionId: string;
-  readonly passportJti: string;
+  /** Session and passport are unknown until needed where the agent is named by X-Stack-Agent. */
+  readonly sessionId: string | undefined;
+  readonly passportJti: string | undefined;
+  /** X-Stack-Intent, for the standing passport. */
+  readonly declaredIntent: string | undefined;
 };
 
 /** Who calls, after authenticate. `id` is key_…, the passport's jti, or the person's id. */

@@ -1,0 +1,160 @@
+// Step 1: whose passport, key or socket is this, and is it live? The transport decides, the model may only narrow.
+// Invariant 12: no request avoids this step, and every error in it is a deny.
+import type { AgentDirectory } from '#features/agents/directory.ts';
+import type { KeyVerifier } from '#features/keys/verify.ts';
+import type { LivePassport } from '#features/passports/model.ts';
+import type { Standing } from '#features/passports/standing.ts';
+import type { PassportVerifier } from '#features/passports/verify.ts';
+import { Fault } from '#kernel/errors.ts';
+import type { Caller, Trace } from '#kernel/operation.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+
+/** What the transport carried. The local socket presents `local` and nothing else. */
+export type Presented = {
+  readonly local: boolean;
+  readonly bearer: string | undefined;
+  readonly passport: string | undefined;
+  readonly agent: string | undefined;
+  readonly intent: string | undefined;
+};
+
+declare const authenticated: unique symbol;
+/** A caller on the traffic line whose agent and passport are known and live. */
+export type Authenticated = {
+  readonly [authenticated]: true;
+  readonly caller: Caller;
+  readonly passport: LivePassport;
+};
+
+export type Authenticator = {
+  readonly caller: (presented: Presented) => Promise<Result<Caller>>;
+  readonly agent: (caller: Caller, argument: string | undefined, trace: Trace) => Promise<Result<Authenticated>>;
+};
+
+type Deps = {
+  readonly keys: KeyVerifier;
+  readonly passports: PassportVerifier;
+  readonly directory: AgentDirectory;
+  readonly standing: Standing;
+};
+
+const KEY_PREFIX = 'sk_live_';
+/** Contract 2: the local socket is the person `local`. */
+const LOCAL: Caller = { kind: 'person', id: 'local' };
+const ANONYMOUS: Caller = { kind: 'anonymous', id: 'anonymous' };
+
+const passportCaller = (passport: LivePassport): Caller => ({
+  kind: 'passport',
+  id: passport.jti,
+  acting: acting(passport),
+});
+
+const acting = (passport: LivePassport): NonNullable<Caller['acting']> => ({
+  agentId: passport.agentId,
+  agentName: passport.agentName,
+  sessionId: passport.sessionId,
+  passportJti: passport.jti,
+  declaredIntent: undefined,
+});
+
+const pass = (caller: Caller, passport: LivePassport): Result<Authenticated> =>
+  ok({ caller, passport } as Authenticated);
+
+export function createAuthenticator(deps: Deps): Authenticator {
+  return {
+    caller: (presented) => identifyCaller(deps, presented),
+    agent: (caller, argument, trace) => identifyAgent(deps, caller, { argument, trace }),
+  };
+}
+
+async function identifyCaller(deps: Deps, presented: Presented): Promise<Result<Caller>> {
+  if (presented.local) return ok(LOCAL);
+  if (presented.bearer === undefined && presented.passport === undefined) return ok(ANONYMOUS);
+  if (presented.bearer === undefined) return callerOfPassport(deps, presented.passport ?? '');
+  if (!presented.bearer.startsWith(KEY_PREFIX)) return callerOfBearer(deps, presented);
+  const key = await deps.keys.verify(presented.bearer);
+  if (!key.ok) return key;
+  return callerOfKey(deps, key.value.id, presented);
+}
+
+async function callerOfPassport(deps: Deps, token: string): Promise<Result<Caller>> {
+  const passport = await deps.passports.verify(token);
+  return passport.ok ? ok(passportCaller(passport.value)) : passport;
+}
+
+async function callerOfBearer(deps: Deps, presented: Presented): Promise<Result<Caller>> {
+  // Two passports that disagree would leave the choice to whoever reads first.
+  if (presented.passport !== undefined && presented.passport !== presented.bearer) {
+    return refuse(new Fault('UNAUTHORIZED', { detail: 'bearer and X-Passport-Token differ' }));
+  }
+  return callerOfPassport(deps, presented.bearer ?? '');
+}
+
+async function callerOfKey(deps: Deps, keyId: string, presented: Presented): Promise<Result<Caller>> {
+  const key: Caller = { kind: 'key', id: keyId };
+  if (presented.passport !== undefined) {
+    const passport = await deps.passports.verify(presented.passport);
+    if (!passport.ok) return passport;
+    if (presented.agent !== undefined && !names(passport.value, presented.agent)) {
+      return refuse(new Fault('FORBIDDEN', { detail: 'X-Stack-Agent names another agent than the passport' }));
+    }
+    return ok({ ...key, acting: acting(passport.value) });
+  }
+  if (presented.agent === undefined) return ok(key);
+  const agent = await deps.directory.find(presented.agent);
+  if (agent === undefined) {
+    return refuse(new Fault('NOT_FOUND', { detail: 'X-Stack-Agent names no agent', metadata: { header: 'x-stack-agent' } }));
+  }
+  const named = { agentId: agent.id, agentName: agent.name, sessionId: undefined, passportJti: undefined };
+  return ok({ ...key, acting: { ...named, declaredIntent: presented.intent } });
+}
+
+const names = (passport: LivePassport, idOrName: string): boolean =>
+  passport.agentId === idOrName || passport.agentName === idOrName;
+
+type Claim = { readonly argument: string | undefined; readonly trace: Trace };
+
+async function identifyAgent(deps: Deps, caller: Caller, claim: Claim): Promise<Result<Authenticated>> {
+  if (caller.acting === undefined) return agentOfArgument(deps, caller, claim.argument);
+  const transport = await passportOfTransport(deps, caller, claim.trace);
+  if (!transport.ok) return transport;
+  if (claim.argument === undefined) return pass(caller, transport.value);
+  const narrowed = await passportOfText(deps, claim.argument);
+  if (!narrowed.ok) return narrowed;
+  const same =
+    narrowed.value.agentId === transport.value.agentId && narrowed.value.sessionId === transport.value.sessionId;
+  if (!same) {
+    return refuse(new Fault('FORBIDDEN', { detail: 'the passport argument is of another agent or session' }));
+  }
+  return pass(caller, narrowed.value);
+}
+
+function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): Promise<Result<LivePassport>> {
+  const agent = caller.acting;
+  if (agent?.passportJti !== undefined) return deps.passports.byJti(agent.passportJti);
+  return deps.standing.ensure({
+    key: caller.id,
+    agentName: agent?.agentName ?? '',
+    intent: agent?.declaredIntent,
+    trace,
+  });
+}
+
+const passportOfText = (deps: Deps, text: string): Promise<Result<LivePassport>> =>
+  text.startsWith('pp_') ? deps.passports.byJti(text) : deps.passports.verify(text);
+
+async function agentOfArgument(
+  deps: Deps,
+  caller: Caller,
+  argument: string | undefined,
+): Promise<Result<Authenticated>> {
+  if (argument === undefined) return refuse(new Fault('AGENT_UNIDENTIFIED'));
+  const passport = await passportOfText(deps, argument);
+  if (!passport.ok) return passport;
+  // A jti is no secret: only the key that minted it may name it. A person at the socket may name any.
+  const minted = caller.kind === 'person' || passport.value.mintedBy === caller.id;
+  if (argument.startsWith('pp_') && !minted) {
+    return refuse(new Fault('PASSPORT_INVALID', { detail: 'jti was minted by another caller' }));
+  }
+  return pass(caller, passport.value);
+}

@@ -1,0 +1,76 @@
+// Step 2: is the service in the passport, the URL bound, the action granted, every constraint held, a credential there?
+// Refuses before anything is opened or sent.
+import { type CompiledService, checkConstraints, grantingAction } from '#features/policy/decide.ts';
+import type { CallView } from '#features/policy/model.ts';
+import type { PassportService } from '#features/passports/model.ts';
+import type { Credentials } from '#features/vault/credentials.ts';
+import { Fault } from '#kernel/errors.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { Authenticated } from './authenticate.ts';
+import type { CallInput } from './call.ts';
+import { type Payload, readPayload, readTarget, type Target, viewOf } from './request.ts';
+
+declare const authorized: unique symbol;
+/** The call is inside its passport; nothing has been opened yet. */
+export type Authorized = {
+  readonly [authorized]: true;
+  readonly from: Authenticated;
+  readonly call: CallInput;
+  readonly service: CompiledService;
+  readonly action: string;
+  readonly target: Target;
+  readonly payload: Payload;
+  readonly view: CallView;
+};
+
+/** The live config's services, compiled once per load. */
+export type ServiceBook = { readonly find: (name: string) => CompiledService | undefined };
+
+type Deps = {
+  readonly services: ServiceBook;
+  readonly credentials: Pick<Credentials, 'covers'>;
+  readonly bodyBytesMax: () => number;
+};
+
+export type Authorize = (from: Authenticated, call: CallInput) => Result<Authorized>;
+
+export function createAuthorize(deps: Deps): Authorize {
+  return (from, call) => {
+    const entry = from.passport.services.find((held) => held.service === call.service);
+    const service = deps.services.find(call.service);
+    if (entry === undefined || service === undefined) return refuse(outOfScope(from, call, service !== undefined));
+    const target = readTarget(call, service.service);
+    if (!target.ok) return target;
+    const payload = readPayload(call, service.service, deps.bodyBytesMax());
+    if (!payload.ok) return payload;
+    const view = viewOf(call, target.value, payload.value);
+    const action = decide(service, entry, view);
+    if (!action.ok) return action;
+    const covered = deps.credentials.covers(service.service, view.host, call.method);
+    if (!covered.ok) return covered;
+    const result = { from, call, service, action: action.value, target: target.value, payload: payload.value, view };
+    return ok(result as unknown as Authorized);
+  };
+}
+
+function outOfScope(from: Authenticated, call: CallInput, known: boolean): Fault {
+  return new Fault('FORBIDDEN', {
+    detail: known ? `service ${call.service} is not in the passport` : `no service ${call.service}`,
+    metadata: { service: call.service, passport_services: from.passport.services.map((held) => held.service) },
+    next: 'Use a service of your passport; stack_list_services shows which there are.',
+  });
+}
+
+function decide(service: CompiledService, entry: PassportService, view: CallView): Result<string> {
+  const verdict = grantingAction(service, entry.scopes, view);
+  if (verdict.kind === 'denied') {
+    return refuse(new Fault('ACTION_DENIED', { metadata: { granted: entry.scopes, needed: verdict.known } }));
+  }
+  if (verdict.kind === 'constraint') {
+    const { action, constraint } = verdict;
+    return refuse(new Fault('CONSTRAINT_FAILED', { metadata: { action, constraint } }));
+  }
+  const broken = checkConstraints(entry.constraints, view);
+  if (broken !== undefined) return refuse(new Fault('CONSTRAINT_FAILED', { metadata: { constraint: broken } }));
+  return ok(verdict.action);
+}

@@ -1,0 +1,45 @@
+// One call to the world as the caller gives it (contract 5), and the answer it gets. Closed: unknown fields are refused.
+import { z } from 'zod';
+import { REQUEST_HEADERS_MAX } from '#kernel/limits.ts';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+/** Longest text fields; the URL gate has the exact bound, this one only keeps nonsense out. */
+const TEXT_CHARS_MAX = 20_000;
+
+export const callInput = z.strictObject({
+  service: z.string().min(1).max(64).describe('Name of the service, as stack_list_services shows it.'),
+  method: z.enum(METHODS).describe('HTTP method in capitals.'),
+  url: z.string().max(TEXT_CHARS_MAX).optional().describe('Absolute URL at the service. Give url or path.'),
+  path: z.string().max(TEXT_CHARS_MAX).optional().describe('Path below the base_url of the service, from /.'),
+  headers: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe(`Further request headers, at most ${REQUEST_HEADERS_MAX}; the credential is put in by the appliance.`),
+  query: z.record(z.string(), z.string()).optional().describe('Query parameters, appended to the URL.'),
+  body: z.unknown().optional().describe('Object or array: sent as JSON, or as a form by Content-Type. Text: as it is.'),
+  body_base64: z.string().optional().describe('Body bytes in base64, instead of body.'),
+  approval_id: z.string().max(100).optional().describe('Approval of this exact call.'),
+  passport: z.string().max(TEXT_CHARS_MAX).optional().describe('Passport token, or its jti, where no header carries it.'),
+  max_body_chars: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000_000)
+    .optional()
+    .describe('Cut the answer body after so many characters.'),
+});
+export type CallInput = z.infer<typeof callInput>;
+
+export const callAnswer = z.strictObject({
+  status: z.number().int().describe('HTTP status of the service.'),
+  headers: z.record(z.string(), z.string()).describe('Response headers after the scrub.'),
+  body: z.unknown().optional().describe('Parsed JSON body.'),
+  body_text: z.string().optional().describe('Body as text, where it is not JSON or was cut.'),
+  body_base64: z.string().optional().describe('Body bytes, where it is no text.'),
+  truncated: z.boolean().describe('The body was longer than what is shown.'),
+  body_bytes: z.number().int().describe('Bytes of the body that were read.'),
+  duration_ms: z.number().int().describe('Milliseconds from intent to the last byte.'),
+  entry_id: z.string().describe('Audit entry of the intent.'),
+});
+export type CallAnswer = z.infer<typeof callAnswer>;

@@ -1,0 +1,37 @@
+// Step 7: dials the checked address and sends; the answer is read under limits by the next step.
+import { ok, type Result } from '#kernel/result.ts';
+import type { Upstream, UpstreamResponse } from '#platform/net/upstream.ts';
+import type { Injected } from './inject.ts';
+
+declare const forwarded: unique symbol;
+export type Forwarded = {
+  readonly [forwarded]: true;
+  readonly from: Injected;
+  readonly response: UpstreamResponse;
+};
+
+type Deps = { readonly upstream: Upstream; readonly timeoutMs: () => number };
+export type Forward = (from: Injected, signal: AbortSignal) => Promise<Result<Forwarded>>;
+
+export function createForward({ upstream, timeoutMs }: Deps): Forward {
+  return async (from, signal) => {
+    const { call, service, target, payload } = from.from.from.from.from;
+    const { url } = target;
+    const definition = service.service;
+    const response = await upstream.send(
+      {
+        origin: { scheme: url.scheme, host: url.host, port: url.port },
+        key: `${definition.name}:${service.fingerprint}`,
+        network: definition.network,
+        caPem: definition.caPem,
+        method: call.method,
+        path: url.query === undefined ? url.path : `${url.path}?${url.query}`,
+        headers: from.headers.reveal(),
+        body: payload.body,
+        timeoutMs: timeoutMs(),
+      },
+      signal,
+    );
+    return response.ok ? ok({ from, response: response.value } as Forwarded) : response;
+  };
+}

@@ -1,0 +1,138 @@
+// The operations line: authenticate → allow → parse → run → record. One line for every verb, whatever surface it came by.
+import type { z } from 'zod';
+import { asFault, Fault } from '#kernel/errors.ts';
+import type { Caller, Operation, Outcome, Trace } from '#kernel/operation.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { EntryDraft } from '#kernel/unit.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Log } from '#platform/log/log.ts';
+import type { Authenticator, Presented } from './authenticate.ts';
+import type { Committer } from './commit.ts';
+import { traceOf } from './intend.ts';
+import { type DraftEntry, layerOf, type Recorder } from './record.ts';
+
+export type Arrival = {
+  readonly presented: Presented;
+  readonly trace: Trace;
+  readonly signal: AbortSignal;
+  /** Where the bytes came from: the peer's address, or `local`. For the record of refused credentials. */
+  readonly source: string;
+};
+
+export type Answer = { readonly output: unknown; readonly status: number };
+
+export type OperationLine = {
+  /** Step 1 alone, for surfaces that must refuse before they read a body. */
+  readonly authenticate: (arrival: Arrival) => Promise<Result<Caller>>;
+  readonly invoke: (operation: Operation, input: unknown, from: From) => Promise<Result<Answer>>;
+};
+
+type Deps = {
+  readonly authenticator: Authenticator;
+  readonly committer: Committer;
+  readonly recorder: Recorder;
+  readonly draft: DraftEntry;
+  readonly host: Host;
+  readonly log: Log;
+  /** Called after the changes of an action are durable, such as to load a new secret. */
+  readonly committed: (action: string) => Promise<void>;
+};
+
+type From = Arrival & { readonly caller: Caller };
+
+const AUTHENTICATION_CODES = new Set(['UNAUTHORIZED', 'INVALID_API_KEY', 'PASSPORT_INVALID']);
+
+export function createOperationLine(deps: Deps): OperationLine {
+  return {
+    authenticate: async (arrival) => {
+      const caller = await guard(deps, () => deps.authenticator.caller(arrival.presented));
+      if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
+      return caller;
+    },
+    invoke: (operation, input, from) => guard(deps, () => travel(deps, operation, { input, from })),
+  };
+}
+
+/** Whatever is thrown becomes INTERNAL: logged whole, shown as nothing (invariant 10). */
+async function guard<T>(deps: Deps, step: () => Promise<Result<T>>): Promise<Result<T>> {
+  try {
+    return await step();
+  } catch (thrown) {
+    const fault = asFault(thrown);
+    if (fault.code === 'INTERNAL') deps.log.error('unexpected error', { error: stackOf(fault.cause ?? fault) });
+    return refuse(fault);
+  }
+}
+
+const stackOf = (thrown: unknown): string => (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown));
+
+type Request = { readonly input: unknown; readonly from: From };
+
+async function travel(deps: Deps, operation: Operation, { input, from }: Request): Promise<Result<Answer>> {
+  const allowed = allow(operation, from.caller);
+  if (!allowed.ok) return deny(deps, operation, { from, fault: allowed.fault });
+  const parsed = parse(operation, input);
+  if (!parsed.ok) return parsed;
+  const { caller, trace, signal } = from;
+  const outcome = await operation.run({ caller, input: parsed.value, nowMs: deps.host.nowMs(), trace, signal });
+  // The traffic line keeps its own record; see traffic.ts.
+  if (operation.line === 'traffic') return outcome.ok ? ok(answerOf(outcome.value)) : outcome;
+  if (!outcome.ok) return deny(deps, operation, { from, fault: outcome.fault });
+  return record(deps, operation, { from, outcome: outcome.value });
+}
+
+const answerOf = (outcome: Outcome<unknown>): Answer => ({ output: outcome.output, status: outcome.status ?? 200 });
+
+function allow(operation: Operation, caller: Caller): Result<void> {
+  if (operation.callers === 'anyone' || operation.callers.includes(caller.kind)) return ok(undefined);
+  if (caller.kind === 'anonymous') return refuse(new Fault('UNAUTHORIZED'));
+  const detail = `${operation.name} is not for callers of kind ${caller.kind}`;
+  return refuse(new Fault('FORBIDDEN', { detail, metadata: { callers: operation.callers } }));
+}
+
+function parse(operation: Operation, input: unknown): Result<Record<string, unknown>> {
+  const parsed = operation.input.safeParse(input);
+  if (parsed.success) return ok(parsed.data);
+  return refuse(new Fault('INVALID_REQUEST', { metadata: { issues: parsed.error.issues.map(issueOf) } }));
+}
+
+/** Names the place and the rule; never the value, which may be a secret. */
+function issueOf(issue: z.core.$ZodIssue): { path: string; message: string } {
+  return { path: issue.path.map(String).join('.'), message: issue.message };
+}
+
+async function deny(deps: Deps, operation: Operation, { from, fault }: { from: From; fault: Fault }): Promise<Result<never>> {
+  if (from.caller.kind === 'anonymous') {
+    if (AUTHENTICATION_CODES.has(fault.code)) await deps.recorder.refusedCredential(from.source, fault);
+  } else if (fault.status < 500) {
+    await deps.recorder.denial({ action: operation.action, caller: from.caller, fault, trace: from.trace });
+  }
+  return refuse(fault);
+}
+
+type Done = { readonly from: From; readonly outcome: Outcome<unknown> };
+
+/** No state changes without its entry in the same unit (invariant 1); reads change nothing and are not chained. */
+async function record(deps: Deps, operation: Operation, { from, outcome }: Done): Promise<Result<Answer>> {
+  if (operation.effect === 'read' && outcome.changes.length === 0) return ok(answerOf(outcome));
+  const entry = deps.draft(entryFields(operation, from, outcome));
+  const committed = await deps.committer.commit({ statements: outcome.changes, entries: [entry] });
+  if (!committed.ok) return committed;
+  await deps.committed(operation.action);
+  return ok(answerOf(outcome));
+}
+
+function entryFields(operation: Operation, from: From, outcome: Outcome<unknown>): Partial<EntryDraft> {
+  const { caller } = from;
+  return {
+    layer: layerOf(operation.action),
+    action: operation.action,
+    outcome: 'success',
+    actor: { kind: caller.kind, id: caller.id },
+    agent_id: caller.acting?.agentId ?? null,
+    session_id: caller.acting?.sessionId ?? null,
+    passport_jti: caller.acting?.passportJti ?? null,
+    ...traceOf(from.trace),
+    ...outcome.entry,
+  };
+}

@@ -1,0 +1,65 @@
+// Step 10: the outcome entry. The answer does not wait for its fsync; after a crash the recovery writes "unknown".
+import type { Fault } from '#kernel/errors.ts';
+import type { AuditOutcome, EntryDraft } from '#kernel/unit.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Log } from '#platform/log/log.ts';
+import { answerOf } from './answer.ts';
+import type { CallAnswer } from './call.ts';
+import type { Committer } from './commit.ts';
+import type { Inspected } from './detect.ts';
+import type { Intended } from './intend.ts';
+import type { DraftEntry } from './record.ts';
+
+type Deps = {
+  readonly committer: Committer;
+  readonly draft: DraftEntry;
+  readonly host: Host;
+  readonly log: Log;
+};
+
+export type Settle = {
+  readonly success: (from: Inspected, intended: Intended, bodyCharsMax: number | undefined) => CallAnswer;
+  /** The call ended without an answer that can be shown. */
+  readonly failure: (intended: Intended, fault: Fault) => void;
+};
+
+export function createSettle(deps: Deps): Settle {
+  return {
+    success: (from, intended, bodyCharsMax) => {
+      const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
+      const { status, bodyBytes } = from.from;
+      const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
+      write(deps, intended, { outcome, status, bytes_in: bodyBytes, duration_ms: durationMs });
+      return answerOf(from, { entryId: intended.intent.entry_id, durationMs, bodyCharsMax });
+    },
+    failure: (intended, fault) => {
+      const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
+      const status = fault.metadata['upstream_status'];
+      write(deps, intended, {
+        outcome: fault.metadata['sent'] === true ? 'unknown' : 'failure',
+        status: typeof status === 'number' ? status : null,
+        error_code: fault.code,
+        duration_ms: durationMs,
+        detail: fault.detail === undefined ? {} : { reason: fault.detail },
+      });
+    },
+  };
+}
+
+function write({ committer, draft, log }: Deps, { intent }: Intended, fields: Partial<EntryDraft>): void {
+  const entry = draft({
+    ...intent,
+    request_hash: null,
+    salt: null,
+    bytes_out: null,
+    detail: {},
+    ...fields,
+    refers_to: intent.entry_id,
+  });
+  committer.commit({ statements: [], entries: [entry] }).then(
+    (result) => {
+      if (!result.ok) log.error('outcome entry not committed', { entry_id: intent.entry_id, code: result.fault.code });
+    },
+    (thrown: unknown) => log.error('outcome entry not committed', { entry_id: intent.entry_id, error: String(thrown) }),
+  );
+}

@@ -1,0 +1,41 @@
+// The router: guard, health, REST and MCP on one Express app, the same for the network and the local socket.
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express, { type Express } from 'express';
+import { asFault, Fault } from '#kernel/errors.ts';
+import { mountMcp } from '#surfaces/mcp/mount.ts';
+import { mountRest } from '#surfaces/rest/routes.ts';
+import { type Channel, sendFault, sendJson } from './exchange.ts';
+import { guardRequest, type HostList } from './guard.ts';
+import type { Surface } from './surface.ts';
+
+export function createApp(surface: Surface, channel: Channel, hosts: () => HostList): RequestListener {
+  const app = express();
+  // Each is work per request that nothing here uses.
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.set('case sensitive routing', true);
+  app.use((request, response, next) => {
+    const fault = guardRequest(request, channel === 'socket' ? undefined : hosts());
+    if (fault === undefined) next();
+    else sendFault(response, fault);
+  });
+  mountHealth(app, surface);
+  mountRest(app, surface, channel);
+  if (channel === 'network') mountMcp(app, surface);
+  app.use((_request: IncomingMessage, response: ServerResponse) => sendFault(response, new Fault('NOT_FOUND')));
+  app.use((thrown: unknown, _request: IncomingMessage, response: ServerResponse, _next: () => void) => {
+    surface.log.error('unexpected error in the router', { error: String(thrown) });
+    sendFault(response, asFault(thrown));
+  });
+  return app as unknown as RequestListener;
+}
+
+function mountHealth(app: Express, surface: Surface): void {
+  app.get('/healthz', (_request, response) => sendJson(response, 200, { status: 'ok', version: surface.version }));
+  app.get('/readyz', (_request, response) => {
+    const reason = surface.unready();
+    if (reason === undefined) sendJson(response, 200, { status: 'ready', version: surface.version });
+    else sendJson(response, 503, { status: 'not ready', reason });
+  });
+}

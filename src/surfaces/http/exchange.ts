@@ -1,0 +1,99 @@
+// Small pieces that the HTTP surfaces share: what a request presents, its body as strict JSON, answers and errors.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { decodeUtf8, toHex } from '#kernel/bytes.ts';
+import { envelope, Fault } from '#kernel/errors.ts';
+import { REST_BODY_BYTES_MAX, RETRY_AFTER_SECONDS } from '#kernel/limits.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import { parseStrictJson } from '#kernel/strict-json.ts';
+import type { Presented } from '#pipeline/authenticate.ts';
+import type { Arrival } from '#pipeline/operations.ts';
+import type { Host } from '#platform/host/host.ts';
+
+const BEARER = /^Bearer ([!-~]+)$/i;
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset=utf-8\s*)?$/i;
+/** Sizes of W3C trace context ids. */
+const TRACE_ID_BYTES = 16;
+const SPAN_ID_BYTES = 8;
+
+export type Channel = 'network' | 'socket';
+
+/** The channel is the caller on the socket: its file belongs to the owner alone. */
+export function arrivalOf(request: IncomingMessage, channel: Channel, host: Host): Result<Arrival> {
+  const presented = presentedBy(request, channel);
+  if (!presented.ok) return presented;
+  const trace = { traceId: toHex(host.randomBytes(TRACE_ID_BYTES)), spanId: toHex(host.randomBytes(SPAN_ID_BYTES)) };
+  const source = channel === 'socket' ? 'local' : (request.socket.remoteAddress ?? 'unknown');
+  return ok({ presented: presented.value, trace, source, signal: goneSignal(request) });
+}
+
+function presentedBy(request: IncomingMessage, channel: Channel): Result<Presented> {
+  const { authorization } = request.headers;
+  const bearer = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+  if (authorization !== undefined && bearer === undefined) {
+    return refuse(new Fault('UNAUTHORIZED', { detail: 'Authorization is not Bearer' }));
+  }
+  return ok({
+    local: channel === 'socket' && bearer === undefined,
+    bearer,
+    passport: single(request, 'x-passport-token'),
+    agent: single(request, 'x-stack-agent'),
+    intent: single(request, 'x-stack-intent'),
+  });
+}
+
+function single(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** Fires when the client closed before its answer was written. */
+function goneSignal(request: IncomingMessage): AbortSignal {
+  const controller = new AbortController();
+  request.socket.once('close', () => controller.abort());
+  return controller.signal;
+}
+
+/** `undefined` where there is no body. Bound: REST_BODY_BYTES_MAX, judged by the declared length first. */
+export async function readJson(request: IncomingMessage): Promise<Result<unknown>> {
+  const declared = Number(request.headers['content-length'] ?? '0');
+  if (declared > REST_BODY_BYTES_MAX) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > REST_BODY_BYTES_MAX) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
+    chunks.push(chunk);
+  }
+  if (size === 0) return ok(undefined);
+  if (!JSON_TYPE.test(request.headers['content-type'] ?? '')) return refuse(new Fault('UNSUPPORTED_MEDIA_TYPE'));
+  const text = decodeUtf8(Buffer.concat(chunks));
+  const parsed = text === undefined ? { ok: false as const, reason: 'not UTF-8' } : parseStrictJson(text);
+  if (parsed.ok) return ok(parsed.value);
+  return refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: '', message: parsed.reason }] } }));
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  if (response.headersSent) return;
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': bytes.length,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(bytes);
+}
+
+export function sendFault(response: ServerResponse, fault: Fault): void {
+  if (fault.status === 401) response.setHeader('www-authenticate', challenge(fault));
+  if (fault.code === 'RATE_LIMITED') response.setHeader('retry-after', String(RETRY_AFTER_SECONDS));
+  // What is left of a refused body is not worth reading.
+  if (fault.code === 'PAYLOAD_TOO_LARGE') response.setHeader('connection', 'close');
+  sendJson(response, fault.status, envelope(fault));
+}
+
+/** RFC 6750 3: no error code where nothing was presented. */
+function challenge(fault: Fault): string {
+  const bare = fault.code === 'UNAUTHORIZED' || fault.code === 'AGENT_UNIDENTIFIED';
+  return bare ? 'Bearer realm="stack"' : `Bearer realm="stack", error="invalid_token"`;
+}

@@ -1,0 +1,79 @@
+// What every request must pass before anything reads it: Host list, web Origin, one credential, a plain path.
+// Keeps DNS rebinding, cross-site pages, tokens in URLs and path tricks away from every route (security.md 3.1).
+import type { IncomingMessage } from 'node:http';
+import { Fault } from '#kernel/errors.ts';
+
+export type HostList = {
+  /** Lower-case `host:port` values of the Host header that are ours. */
+  readonly hosts: ReadonlySet<string>;
+  /** Origins of our own pages, `scheme://host[:port]`. */
+  readonly origins: ReadonlySet<string>;
+};
+
+/** Headers that decide who calls; two of one kind would leave the choice to the parser. */
+const SINGLE = ['host', 'authorization', 'x-passport-token', 'x-stack-agent', 'content-type', 'content-length'];
+const TOKEN_PARAMETERS = ['access_token', 'token', 'passport', 'api_key', 'apikey', 'key', 'authorization'];
+/** Letters of our own routes; anything else could mean one thing to the guard and another to the router. */
+const PLAIN_PATH = /^\/(?:[A-Za-z0-9._~:@!$'()*+,=-]+\/)*(?:[A-Za-z0-9._~:@!$'()*+,=-]+)?$/;
+const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
+
+/** `list` is undefined on the local socket, where Host has no meaning. */
+export function guardRequest(request: IncomingMessage, list: HostList | undefined): Fault | undefined {
+  const repeated = SINGLE.find((name) => count(request, name) > 1);
+  if (repeated !== undefined) return invalid(`header ${repeated} is given twice`);
+  if (list !== undefined) {
+    const stranger = guardOrigin(request, list);
+    if (stranger !== undefined) return stranger;
+  }
+  const target = request.url ?? '';
+  if (!target.startsWith('/')) return invalid('request target is not in origin form');
+  const [path = '', query = ''] = split(target);
+  if (!PLAIN_PATH.test(path) || DOT_SEGMENT.test(path)) {
+    return new Fault('NOT_FOUND', { detail: 'path has characters that no route has' });
+  }
+  const names = [...new URLSearchParams(query).keys()].map((name) => name.toLowerCase());
+  if (names.some((name) => TOKEN_PARAMETERS.includes(name))) {
+    const next = 'Send the token in a header. It stood in a URL, so treat it as leaked and replace it.';
+    return new Fault('UNAUTHORIZED', { detail: 'token in the query', next });
+  }
+  return undefined;
+}
+
+function guardOrigin(request: IncomingMessage, list: HostList): Fault | undefined {
+  const host = request.headers.host?.toLowerCase();
+  if (host === undefined || !list.hosts.has(host)) return new Fault('HOST_DENIED', { detail: `host ${host}` });
+  const { origin } = request.headers;
+  if (origin !== undefined && !list.origins.has(origin.toLowerCase())) {
+    return new Fault('ORIGIN_DENIED', { detail: `origin ${origin}` });
+  }
+  return undefined;
+}
+
+function split(target: string): readonly [string, string] {
+  const mark = target.indexOf('?');
+  return mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)];
+}
+
+const invalid = (detail: string): Fault =>
+  new Fault('INVALID_REQUEST', { detail, metadata: { issues: [{ path: '', message: detail }] } });
+
+/** Node joins or drops repeated lines in `headers`; only the raw list tells. */
+function count(request: IncomingMessage, name: string): number {
+  return request.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === name).length;
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+/** Other names of loopback that a client on this machine may type. */
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
+
+type Names = { readonly listenHost: string; readonly port: number; readonly publicUrl: string; readonly hosts: readonly string[] };
+
+export function hostList({ listenHost, port, publicUrl, hosts }: Names): HostList {
+  const url = new URL(publicUrl);
+  const literal = listenHost.includes(':') ? `[${listenHost}]` : listenHost;
+  const local = [...LOOPBACK_NAMES, literal].map((name) => `${name}:${port}`);
+  const further = hosts.flatMap((name) => (/:\d+$/.test(name) ? [name] : [name, `${name}:${port}`]));
+  const publicPort = url.port === '' ? [`${url.hostname}:${DEFAULT_PORTS[url.protocol] ?? ''}`] : [];
+  const all = [...local, ...further, url.host, ...publicPort].map((name) => name.toLowerCase());
+  return { hosts: new Set(all), origins: new Set(all.flatMap((name) => [`http://${name}`, `https://${name}`])) };
+}

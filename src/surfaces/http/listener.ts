@@ -1,0 +1,63 @@
+// The listeners: a TCP socket and the owner's local socket, under the bounds of kernel/limits.ts.
+import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  LISTENER_CONNECTIONS_MAX,
+  LISTENER_HEADER_BYTES_MAX,
+  LISTENER_HEADERS_MAX,
+  LISTENER_HEADERS_TIMEOUT_MS,
+  LISTENER_KEEP_ALIVE_MS,
+  LISTENER_REQUEST_TIMEOUT_MS,
+} from '#kernel/limits.ts';
+
+export type Place = { readonly host: string; readonly port: number } | { readonly path: string };
+export type Listener = {
+  /** The port that was bound; 0 for a local socket. */
+  readonly port: number;
+  /** Stops accepting, waits for open requests up to `graceMs`, then cuts what is left. */
+  readonly close: (graceMs: number) => Promise<void>;
+};
+
+export async function listen(place: Place, handler: RequestListener): Promise<Listener> {
+  const server = createServer(
+    {
+      maxHeaderSize: LISTENER_HEADER_BYTES_MAX,
+      headersTimeout: LISTENER_HEADERS_TIMEOUT_MS,
+      requestTimeout: LISTENER_REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: LISTENER_KEEP_ALIVE_MS,
+      // Both framings, bare LF and the like are refused by the strict parser.
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+    },
+    handler,
+  );
+  server.maxHeadersCount = LISTENER_HEADERS_MAX;
+  server.maxConnections = LISTENER_CONNECTIONS_MAX;
+  // No tunnels: an upgrade is an ordinary request to us.
+  server.on('upgrade', (_request, socket) => socket.destroy());
+  server.on('connect', (_request, socket) => socket.destroy());
+  await bind(server, place);
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return { port, close: (graceMs) => shut(server, graceMs) };
+}
+
+function bind(server: Server, place: Place): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen('path' in place ? { path: place.path } : { host: place.host, port: place.port }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function shut(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

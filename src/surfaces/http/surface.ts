@@ -1,0 +1,15 @@
+// What every way in is given by the composition root, and nothing more.
+import type { OperationLine } from '#pipeline/operations.ts';
+import type { Registry } from '#pipeline/registry.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Log } from '#platform/log/log.ts';
+
+export type Surface = {
+  readonly registry: Registry;
+  readonly line: OperationLine;
+  readonly host: Host;
+  readonly log: Log;
+  /** Why the appliance cannot take calls, or undefined when it can. */
+  readonly unready: () => string | undefined;
+  readonly version: string;
+};

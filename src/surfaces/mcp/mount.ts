@@ -1,0 +1,50 @@
+// `/mcp` on the router: authenticate before the method, strict JSON before the SDK, our own error bodies.
+import type { Express, Request, Response } from 'express';
+import { Fault } from '#kernel/errors.ts';
+import type { Surface } from '#surfaces/http/surface.ts';
+import { arrivalOf, readJson, sendFault } from '#surfaces/http/exchange.ts';
+import { createMcpAdapter } from './adapter.ts';
+import { callTool, listTools, unknownTool } from './tools.ts';
+
+const INSTRUCTIONS =
+  'STACK calls services for you and puts the credentials in. Start with stack_list_services. Register the agent once ' +
+  '(stack_register_agent), issue a passport for what you intend (stack_issue_passport), then call stack_proxy_request ' +
+  'with it. Never ask for, store or send raw credentials. Every refusal names a next step.';
+
+export function mountMcp(app: Express, surface: Surface): void {
+  const { registry, line, log } = surface;
+  const handle = createMcpAdapter({
+    version: surface.version,
+    instructions: INSTRUCTIONS,
+    tools: listTools(registry),
+    call: async (call, from) => (await callTool({ registry, line }, call, from)) ?? unknownTool(),
+    onError: (error) => log.warn('mcp request refused', { reason: error.message }),
+  });
+  app.all('/mcp', (request: Request, response: Response, next: (error?: unknown) => void) => {
+    serve(surface, handle, { request, response }).catch(next);
+  });
+}
+
+type Exchange = { readonly request: Request; readonly response: Response };
+
+async function serve(surface: Surface, handle: ReturnType<typeof createMcpAdapter>, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange;
+  const arrival = arrivalOf(request, 'network', surface.host);
+  const caller = arrival.ok ? await surface.line.authenticate(arrival.value) : arrival;
+  if (!arrival.ok || !caller.ok) return sendFault(response, caller.ok ? new Fault('UNAUTHORIZED') : caller.fault);
+  // Auth comes before the method: clients probe with GET and want 401 (protocol.md 2.2).
+  if (caller.value.kind === 'anonymous') return sendFault(response, new Fault('UNAUTHORIZED'));
+  if (request.method !== 'POST') {
+    response.setHeader('allow', 'POST');
+    return sendFault(response, new Fault('METHOD_NOT_ALLOWED', { next: 'Send MCP messages by POST.' }));
+  }
+  const body = await readJson(request);
+  if (!body.ok) return sendFault(response, body.fault);
+  if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) {
+    const issues = [{ path: '', message: 'one JSON-RPC message per request; batches are not taken' }];
+    return sendFault(response, new Fault('INVALID_REQUEST', { metadata: { issues } }));
+  }
+  // The SDK wants both media types named; callers that take plain JSON are served, too.
+  request.headers.accept = 'application/json, text/event-stream';
+  await handle(request, response, body.value, { ...arrival.value, caller: caller.value });
+}
