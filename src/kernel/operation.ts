@@ -75,6 +75,8 @@ export type Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodType =
 };
 
 /** Keeps the input and output types of a definition while the registry holds plain operations. */
-export function operation<I extends z.ZodObject, O extends z.ZodType>(definition: Operation<I, O>): Operation {
+export function operation<I extends z.ZodObject, O extends z.ZodType>(
+  definition: Operation<I, O>,
+): Operation {
   return definition as unknown as Operation;
 }

@@ -4,7 +4,11 @@ import type { CallAnswer } from './call.ts';
 import type { Inspected } from './detect.ts';
 import { headerValue } from './request.ts';
 
-export type Shape = { readonly entryId: string; readonly durationMs: number; readonly bodyCharsMax: number | undefined };
+export type Shape = {
+  readonly entryId: string;
+  readonly durationMs: number;
+  readonly bodyCharsMax: number | undefined;
+};
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]*\+)?json\s*(?:;|$)/i;
 

@@ -28,7 +28,11 @@ export type Authenticated = {
 
 export type Authenticator = {
   readonly caller: (presented: Presented) => Promise<Result<Caller>>;
-  readonly agent: (caller: Caller, argument: string | undefined, trace: Trace) => Promise<Result<Authenticated>>;
+  readonly agent: (
+    caller: Caller,
+    argument: string | undefined,
+    trace: Trace,
+  ) => Promise<Result<Authenticated>>;
 };
 
 type Deps = {
@@ -96,14 +100,21 @@ async function callerOfKey(deps: Deps, keyId: string, presented: Presented): Pro
     const passport = await deps.passports.verify(presented.passport);
     if (!passport.ok) return passport;
     if (presented.agent !== undefined && !names(passport.value, presented.agent)) {
-      return refuse(new Fault('FORBIDDEN', { detail: 'X-Stack-Agent names another agent than the passport' }));
+      return refuse(
+        new Fault('FORBIDDEN', { detail: 'X-Stack-Agent names another agent than the passport' }),
+      );
     }
     return ok({ ...key, acting: acting(passport.value) });
   }
   if (presented.agent === undefined) return ok(key);
   const agent = await deps.directory.find(presented.agent);
   if (agent === undefined) {
-    return refuse(new Fault('NOT_FOUND', { detail: 'X-Stack-Agent names no agent', metadata: { header: 'x-stack-agent' } }));
+    return refuse(
+      new Fault('NOT_FOUND', {
+        detail: 'X-Stack-Agent names no agent',
+        metadata: { header: 'x-stack-agent' },
+      }),
+    );
   }
   const named = { agentId: agent.id, agentName: agent.name, sessionId: undefined, passportJti: undefined };
   return ok({ ...key, acting: { ...named, declaredIntent: presented.intent } });
@@ -122,7 +133,8 @@ async function identifyAgent(deps: Deps, caller: Caller, claim: Claim): Promise<
   const narrowed = await passportOfText(deps, claim.argument);
   if (!narrowed.ok) return narrowed;
   const same =
-    narrowed.value.agentId === transport.value.agentId && narrowed.value.sessionId === transport.value.sessionId;
+    narrowed.value.agentId === transport.value.agentId &&
+    narrowed.value.sessionId === transport.value.sessionId;
   if (!same) {
     return refuse(new Fault('FORBIDDEN', { detail: 'the passport argument is of another agent or session' }));
   }

@@ -1,8 +1,9 @@
 // Step 2: is the service in the passport, the URL bound, the action granted, every constraint held, a credential there?
 // Refuses before anything is opened or sent.
+
+import type { PassportService } from '#features/passports/model.ts';
 import { type CompiledService, checkConstraints, grantingAction } from '#features/policy/decide.ts';
 import type { CallView } from '#features/policy/model.ts';
-import type { PassportService } from '#features/passports/model.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
 import { Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -38,7 +39,8 @@ export function createAuthorize(deps: Deps): Authorize {
   return (from, call) => {
     const entry = from.passport.services.find((held) => held.service === call.service);
     const service = deps.services.find(call.service);
-    if (entry === undefined || service === undefined) return refuse(outOfScope(from, call, service !== undefined));
+    if (entry === undefined || service === undefined)
+      return refuse(outOfScope(from, call, service !== undefined));
     const target = readTarget(call, service.service);
     if (!target.ok) return target;
     const payload = readPayload(call, service.service, deps.bodyBytesMax());
@@ -48,7 +50,15 @@ export function createAuthorize(deps: Deps): Authorize {
     if (!action.ok) return action;
     const covered = deps.credentials.covers(service.service, view.host, call.method);
     if (!covered.ok) return covered;
-    const result = { from, call, service, action: action.value, target: target.value, payload: payload.value, view };
+    const result = {
+      from,
+      call,
+      service,
+      action: action.value,
+      target: target.value,
+      payload: payload.value,
+      view,
+    };
     return ok(result as unknown as Authorized);
   };
 }
@@ -56,7 +66,10 @@ export function createAuthorize(deps: Deps): Authorize {
 function outOfScope(from: Authenticated, call: CallInput, known: boolean): Fault {
   return new Fault('FORBIDDEN', {
     detail: known ? `service ${call.service} is not in the passport` : `no service ${call.service}`,
-    metadata: { service: call.service, passport_services: from.passport.services.map((held) => held.service) },
+    metadata: {
+      service: call.service,
+      passport_services: from.passport.services.map((held) => held.service),
+    },
     next: 'Use a service of your passport; stack_list_services shows which there are.',
   });
 }
@@ -71,6 +84,7 @@ function decide(service: CompiledService, entry: PassportService, view: CallView
     return refuse(new Fault('CONSTRAINT_FAILED', { metadata: { action, constraint } }));
   }
   const broken = checkConstraints(entry.constraints, view);
-  if (broken !== undefined) return refuse(new Fault('CONSTRAINT_FAILED', { metadata: { constraint: broken } }));
+  if (broken !== undefined)
+    return refuse(new Fault('CONSTRAINT_FAILED', { metadata: { constraint: broken } }));
   return ok(verdict.action);
 }

@@ -15,12 +15,21 @@ export const callInput = z.strictObject({
   headers: z
     .record(z.string(), z.unknown())
     .optional()
-    .describe(`Further request headers, at most ${REQUEST_HEADERS_MAX}; the credential is put in by the appliance.`),
+    .describe(
+      `Further request headers, at most ${REQUEST_HEADERS_MAX}; the credential is put in by the appliance.`,
+    ),
   query: z.record(z.string(), z.string()).optional().describe('Query parameters, appended to the URL.'),
-  body: z.unknown().optional().describe('Object or array: sent as JSON, or as a form by Content-Type. Text: as it is.'),
+  body: z
+    .unknown()
+    .optional()
+    .describe('Object or array: sent as JSON, or as a form by Content-Type. Text: as it is.'),
   body_base64: z.string().optional().describe('Body bytes in base64, instead of body.'),
   approval_id: z.string().max(100).optional().describe('Approval of this exact call.'),
-  passport: z.string().max(TEXT_CHARS_MAX).optional().describe('Passport token, or its jti, where no header carries it.'),
+  passport: z
+    .string()
+    .max(TEXT_CHARS_MAX)
+    .optional()
+    .describe('Passport token, or its jti, where no header carries it.'),
   max_body_chars: z
     .number()
     .int()

@@ -1,7 +1,7 @@
 // Step 5: the intent entry is durable before anything leaves (invariant 1). Nothing has been opened or dialled yet.
 import { saltedHash } from '#features/audit/entry.ts';
-import { canonicalize } from '#kernel/canonical.ts';
 import { toHex, utf8 } from '#kernel/bytes.ts';
+import { canonicalize } from '#kernel/canonical.ts';
 import type { Trace } from '#kernel/operation.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
@@ -28,7 +28,11 @@ const SALT_BYTES = 16;
 
 export function createIntend({ committer, draft, host }: Deps): Intend {
   return async (from, trace) => {
-    const intent = draft({ ...fieldsOf(from), ...hashOf(from, host.randomBytes(SALT_BYTES)), ...traceOf(trace) });
+    const intent = draft({
+      ...fieldsOf(from),
+      ...hashOf(from, host.randomBytes(SALT_BYTES)),
+      ...traceOf(trace),
+    });
     const committed = await committer.commit({ statements: [], entries: [intent] });
     if (!committed.ok) return committed;
     return ok({ from, intent, startedMs: host.monotonicMs() } as Intended);
@@ -68,7 +72,9 @@ function fieldsOf(from: Watched): Partial<EntryDraft> {
 /** Query and body enter as a salted hash only; the salt stands beside the entry. */
 function hashOf(from: Watched, salt: Uint8Array): Partial<EntryDraft> {
   const { target, payload } = from.from.from;
-  const head = utf8(canonicalize({ query: target.url.query ?? null, headers: payload.headers.map(([n, v]) => [n, v]) }));
+  const head = utf8(
+    canonicalize({ query: target.url.query ?? null, headers: payload.headers.map(([n, v]) => [n, v]) }),
+  );
   const bytes = Buffer.concat([head, payload.body ?? new Uint8Array()]);
   return { request_hash: saltedHash(salt, bytes), salt: toHex(salt) };
 }

@@ -59,12 +59,14 @@ async function guard<T>(deps: Deps, step: () => Promise<Result<T>>): Promise<Res
     return await step();
   } catch (thrown) {
     const fault = asFault(thrown);
-    if (fault.code === 'INTERNAL') deps.log.error('unexpected error', { error: stackOf(fault.cause ?? fault) });
+    if (fault.code === 'INTERNAL')
+      deps.log.error('unexpected error', { error: stackOf(fault.cause ?? fault) });
     return refuse(fault);
   }
 }
 
-const stackOf = (thrown: unknown): string => (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown));
+const stackOf = (thrown: unknown): string =>
+  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 
 type Request = { readonly input: unknown; readonly from: From };
 
@@ -74,14 +76,23 @@ async function travel(deps: Deps, operation: Operation, { input, from }: Request
   const parsed = parse(operation, input);
   if (!parsed.ok) return parsed;
   const { caller, trace, signal } = from;
-  const outcome = await operation.run({ caller, input: parsed.value, nowMs: deps.host.nowMs(), trace, signal });
+  const outcome = await operation.run({
+    caller,
+    input: parsed.value,
+    nowMs: deps.host.nowMs(),
+    trace,
+    signal,
+  });
   // The traffic line keeps its own record; see traffic.ts.
   if (operation.line === 'traffic') return outcome.ok ? ok(answerOf(outcome.value)) : outcome;
   if (!outcome.ok) return deny(deps, operation, { from, fault: outcome.fault });
   return record(deps, operation, { from, outcome: outcome.value });
 }
 
-const answerOf = (outcome: Outcome<unknown>): Answer => ({ output: outcome.output, status: outcome.status ?? 200 });
+const answerOf = (outcome: Outcome<unknown>): Answer => ({
+  output: outcome.output,
+  status: outcome.status ?? 200,
+});
 
 function allow(operation: Operation, caller: Caller): Result<void> {
   if (operation.callers === 'anyone' || operation.callers.includes(caller.kind)) return ok(undefined);
@@ -101,7 +112,11 @@ function issueOf(issue: z.core.$ZodIssue): { path: string; message: string } {
   return { path: issue.path.map(String).join('.'), message: issue.message };
 }
 
-async function deny(deps: Deps, operation: Operation, { from, fault }: { from: From; fault: Fault }): Promise<Result<never>> {
+async function deny(
+  deps: Deps,
+  operation: Operation,
+  { from, fault }: { from: From; fault: Fault },
+): Promise<Result<never>> {
   if (from.caller.kind === 'anonymous') {
     if (AUTHENTICATION_CODES.has(fault.code)) await deps.recorder.refusedCredential(from.source, fault);
   } else if (fault.status < 500) {

@@ -34,7 +34,12 @@ export type Recorder = {
   readonly refusedCredential: (source: string, fault: Fault) => Promise<void>;
 };
 
-type Deps = { readonly committer: Committer; readonly draft: DraftEntry; readonly host: Host; readonly log: Log };
+type Deps = {
+  readonly committer: Committer;
+  readonly draft: DraftEntry;
+  readonly host: Host;
+  readonly log: Log;
+};
 
 export function createRecorder({ committer, draft, host, log }: Deps): Recorder {
   const folded = new Map<string, number>();
@@ -69,7 +74,16 @@ export function createRecorder({ committer, draft, host, log }: Deps): Recorder 
       folded.set(key, now);
       const detail = { source, reason: fault.detail ?? fault.code };
       const actor = { kind: 'anonymous', id: source };
-      await commit(draft({ layer: 'system', action: 'auth.refuse', outcome: 'blocked', actor, error_code: fault.code, detail }));
+      await commit(
+        draft({
+          layer: 'system',
+          action: 'auth.refuse',
+          outcome: 'blocked',
+          actor,
+          error_code: fault.code,
+          detail,
+        }),
+      );
     },
   };
 }

@@ -29,7 +29,9 @@ export function createRedactors(credentials: Pick<Credentials, 'liveSecrets' | '
 
 export function compileRedactor(secrets: readonly string[]): Redactor {
   // Longest first, so that a secret that contains another is taken whole.
-  const literals = [...new Set(secrets)].filter((secret) => secret.length > 0).sort((a, b) => b.length - a.length);
+  const literals = [...new Set(secrets)]
+    .filter((secret) => secret.length > 0)
+    .sort((a, b) => b.length - a.length);
   const needles = literals.map((literal) => Buffer.from(literal));
   const text = (value: string): string =>
     literals.reduce((left, literal) => left.replaceAll(literal, () => REDACTED), value);
@@ -55,6 +57,8 @@ function redactJson(text: (value: string) => string, value: unknown): unknown {
   if (typeof value === 'string') return text(value);
   if (Array.isArray(value)) return value.map((item) => redactJson(text, item));
   if (value === null || typeof value !== 'object') return value;
-  const pairs = Object.entries(value).map(([name, member]) => [text(name), redactJson(text, member)] as const);
+  const pairs = Object.entries(value).map(
+    ([name, member]) => [text(name), redactJson(text, member)] as const,
+  );
   return Object.fromEntries(pairs);
 }

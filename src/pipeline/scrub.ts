@@ -39,7 +39,15 @@ export function createScrub({ redactor, bytesMax }: Deps): Scrub {
     const truncated = read.value.cut || read.value.bytes.length > limit;
     const bodyBytes = Math.min(read.value.bytes.length, limit);
     const shown = truncated ? clean.subarray(0, limit) : clean;
-    const answer = { from, redactor: rules, status: response.status, headers, body: shown, bodyBytes, truncated };
+    const answer = {
+      from,
+      redactor: rules,
+      status: response.status,
+      headers,
+      body: shown,
+      bodyBytes,
+      truncated,
+    };
     return ok(answer as unknown as Scrubbed);
   };
 }

@@ -58,8 +58,10 @@ function write({ committer, draft, log }: Deps, { intent }: Intended, fields: Pa
   });
   committer.commit({ statements: [], entries: [entry] }).then(
     (result) => {
-      if (!result.ok) log.error('outcome entry not committed', { entry_id: intent.entry_id, code: result.fault.code });
+      if (!result.ok)
+        log.error('outcome entry not committed', { entry_id: intent.entry_id, code: result.fault.code });
     },
-    (thrown: unknown) => log.error('outcome entry not committed', { entry_id: intent.entry_id, error: String(thrown) }),
+    (thrown: unknown) =>
+      log.error('outcome entry not committed', { entry_id: intent.entry_id, error: String(thrown) }),
   );
 }

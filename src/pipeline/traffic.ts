@@ -90,7 +90,9 @@ async function venture(steps: Steps, intended: Intended, out: Out): Promise<Resu
     return ok(steps.settle.success(inspected.value, intended, out.bodyCharsMax));
   } catch (thrown) {
     const { detail, cause } = asFault(thrown);
-    return refuse(new Fault('INTERNAL', { detail: detail ?? 'thrown on the traffic line', cause, metadata: { sent } }));
+    return refuse(
+      new Fault('INTERNAL', { detail: detail ?? 'thrown on the traffic line', cause, metadata: { sent } }),
+    );
   }
 }
 
@@ -107,7 +109,11 @@ type Refusal = { readonly fault: Fault; readonly known?: Authenticated };
 
 async function deny(steps: Steps, journey: Journey, { fault, known }: Refusal): Promise<Result<never>> {
   const { caller, call, trace } = journey;
-  const fields = { service: call.service, method: call.method, ...(known === undefined ? {} : actorOf(known)) };
+  const fields = {
+    service: call.service,
+    method: call.method,
+    ...(known === undefined ? {} : actorOf(known)),
+  };
   await steps.recorder.denial({ action: 'credential.proxy', caller, fault, trace, fields });
   return refuse(fault);
 }

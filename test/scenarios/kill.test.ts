@@ -7,7 +7,7 @@ import type { Server } from 'node:http';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { type Appliance, freePort, startAppliance } from '#test/support/appliance.ts';
 import { searchFiles } from '#test/support/canary.ts';
-import { emptyJournal, seededRandom, startLoad, startUpstream } from '#test/support/load.ts';
+import { emptyJournal, HELD_PATH, seededRandom, startLoad, startUpstream } from '#test/support/load.ts';
 import { ask, askLocally, type Json } from '#test/support/requests.ts';
 
 const KILLS = Number(process.env['STACK_KILLS'] ?? 20);
@@ -136,6 +136,15 @@ async function checkChain(): Promise<void> {
   assert.equal(chain.body['valid'], true, chain.text);
 }
 
+/** Waits until the upstream has seen a request for this path. */
+async function reached(path: string): Promise<void> {
+  const end = performance.now() + READY_MS;
+  while (!journal.received.includes(path)) {
+    assert.ok(performance.now() < end, `${path} never reached the upstream`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
 async function killOnce(round: number): Promise<number> {
   const load = startLoad(appliance, { journal, random, round, clients: CLIENTS });
   await new Promise((done) => setTimeout(done, random() * LONGEST_LOAD_MS));
@@ -172,13 +181,30 @@ describe(`kill -9 at ${KILLS} random moments under load`, () => {
     assert.ok(acknowledgedRevocations.length > 0);
   });
 
-  it('recovers by writing "unknown" for what was cut, and calls go on afterwards', async () => {
-    const again = await ask(appliance, '/v1/proxy', {
-      headers: { 'x-stack-agent': 'worker' },
-      body: { service: 'ledger', method: 'POST', path: '/calls/afterwards', body: {} },
-    });
+  it('invariant 1: writes "unknown" for a call that was cut while the upstream held it, and calls go on', async () => {
+    const call = (path: string) =>
+      ask(appliance, '/v1/proxy', {
+        headers: { 'x-stack-agent': 'worker' },
+        body: { service: 'ledger', method: 'POST', path, body: {} },
+      });
+    const cut = assert.rejects(call(HELD_PATH));
+    await reached(HELD_PATH);
+    await appliance.kill9();
+    await cut;
+    await appliance.restart();
+    await readOn();
+    const { intents, outcomes } = pairs();
+    assert.equal(outcomes.get(intents.get(HELD_PATH) ?? ''), 'unknown');
+    await checkChain();
+
+    const again = await call('/calls/afterwards');
     assert.equal(again.status, 200, again.text);
     assert.equal(journal.received.at(-1), '/calls/afterwards');
+    assert.equal(
+      journal.received.filter((path) => path === HELD_PATH).length,
+      1,
+      'a cut call was sent again',
+    );
   });
 
   it('invariant 2: leaves no byte of the credential on disk or in the log after all the kills', async () => {

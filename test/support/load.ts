@@ -17,6 +17,9 @@ export type Journal = {
   readonly surprises: string[];
 };
 
+/** The upstream never answers a request for this path. */
+export const HELD_PATH = '/calls/held';
+
 export function emptyJournal(): Journal {
   return {
     received: [],
@@ -45,6 +48,7 @@ export async function startUpstream(port: number, at: { journal: Journal; secret
     at.journal.received.push(path);
     if (request.headers.authorization !== `Bearer ${at.secret}`) at.journal.bare.push(path);
     request.resume();
+    if (path === HELD_PATH) return;
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end('{"done":true}');
   });

@@ -16,10 +16,18 @@ export const OPERATORS = [
 ] as const;
 export type Operator = (typeof OPERATORS)[number];
 export type Scalar = string | number | boolean | null;
-export type Constraint = { readonly path: string; readonly op: Operator; readonly value?: Scalar | readonly Scalar[] };
+export type Constraint = {
+  readonly path: string;
+  readonly op: Operator;
+  readonly value?: Scalar | readonly Scalar[];
+};
 
 /** `METHOD /pattern`: `*` is one non-empty segment, `**` the rest, also empty; relative to base_url (contract 6). */
-export type CallPattern = { readonly method: string; readonly segments: readonly string[]; readonly text: string };
+export type CallPattern = {
+  readonly method: string;
+  readonly segments: readonly string[];
+  readonly text: string;
+};
 export type ActionCall = { readonly pattern: CallPattern; readonly where: readonly Constraint[] };
 /** `service:resource:verb` over patterns; it covers a call if one of them does. */
 export type Action = { readonly name: string; readonly calls: readonly ActionCall[] };

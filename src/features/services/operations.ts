@@ -27,7 +27,8 @@ export function serviceOperations(deps: Deps): readonly Operation[] {
   const list = operation({
     name: 'stack_list_services',
     action: 'service.list',
-    summary: 'List the connected services, what may be done there, and which actions a person must approve first.',
+    summary:
+      'List the connected services, what may be done there, and which actions a person must approve first.',
     effect: 'read',
     callers: ['key', 'passport', 'person'],
     scope: 'services:read',

@@ -1,5 +1,12 @@
 // Kysely as a typed compiler of statements only: no driver, no transactions, no streams (design 2).
-import { type CompiledQuery, DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import {
+  type CompiledQuery,
+  DummyDriver,
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
 import type { SqlValue, Statement } from '#kernel/unit.ts';
 
 export type Compilable<Row = unknown> = { readonly compile: () => CompiledQuery<Row> };

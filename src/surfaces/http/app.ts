@@ -23,7 +23,9 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   mountHealth(app, surface);
   mountRest(app, surface, channel);
   if (channel === 'network') mountMcp(app, surface);
-  app.use((_request: IncomingMessage, response: ServerResponse) => sendFault(response, new Fault('NOT_FOUND')));
+  app.use((_request: IncomingMessage, response: ServerResponse) =>
+    sendFault(response, new Fault('NOT_FOUND')),
+  );
   app.use((thrown: unknown, _request: IncomingMessage, response: ServerResponse, _next: () => void) => {
     surface.log.error('unexpected error in the router', { error: String(thrown) });
     sendFault(response, asFault(thrown));
@@ -32,7 +34,9 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
 }
 
 function mountHealth(app: Express, surface: Surface): void {
-  app.get('/healthz', (_request, response) => sendJson(response, 200, { status: 'ok', version: surface.version }));
+  app.get('/healthz', (_request, response) =>
+    sendJson(response, 200, { status: 'ok', version: surface.version }),
+  );
   app.get('/readyz', (_request, response) => {
     const reason = surface.unready();
     if (reason === undefined) sendJson(response, 200, { status: 'ready', version: surface.version });

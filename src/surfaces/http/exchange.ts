@@ -21,7 +21,10 @@ export type Channel = 'network' | 'socket';
 export function arrivalOf(request: IncomingMessage, channel: Channel, host: Host): Result<Arrival> {
   const presented = presentedBy(request, channel);
   if (!presented.ok) return presented;
-  const trace = { traceId: toHex(host.randomBytes(TRACE_ID_BYTES)), spanId: toHex(host.randomBytes(SPAN_ID_BYTES)) };
+  const trace = {
+    traceId: toHex(host.randomBytes(TRACE_ID_BYTES)),
+    spanId: toHex(host.randomBytes(SPAN_ID_BYTES)),
+  };
   const source = channel === 'socket' ? 'local' : (request.socket.remoteAddress ?? 'unknown');
   return ok({ presented: presented.value, trace, source, signal: goneSignal(request) });
 }
@@ -65,11 +68,14 @@ export async function readJson(request: IncomingMessage): Promise<Result<unknown
     chunks.push(chunk);
   }
   if (size === 0) return ok(undefined);
-  if (!JSON_TYPE.test(request.headers['content-type'] ?? '')) return refuse(new Fault('UNSUPPORTED_MEDIA_TYPE'));
+  if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
+    return refuse(new Fault('UNSUPPORTED_MEDIA_TYPE'));
   const text = decodeUtf8(Buffer.concat(chunks));
   const parsed = text === undefined ? { ok: false as const, reason: 'not UTF-8' } : parseStrictJson(text);
   if (parsed.ok) return ok(parsed.value);
-  return refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: '', message: parsed.reason }] } }));
+  return refuse(
+    new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: '', message: parsed.reason }] } }),
+  );
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -11,7 +11,14 @@ export type HostList = {
 };
 
 /** Headers that decide who calls; two of one kind would leave the choice to the parser. */
-const SINGLE = ['host', 'authorization', 'x-passport-token', 'x-stack-agent', 'content-type', 'content-length'];
+const SINGLE = [
+  'host',
+  'authorization',
+  'x-passport-token',
+  'x-stack-agent',
+  'content-type',
+  'content-length',
+];
 const TOKEN_PARAMETERS = ['access_token', 'token', 'passport', 'api_key', 'apikey', 'key', 'authorization'];
 /** Letters of our own routes; anything else could mean one thing to the guard and another to the router. */
 const PLAIN_PATH = /^\/(?:[A-Za-z0-9._~:@!$'()*+,=-]+\/)*(?:[A-Za-z0-9._~:@!$'()*+,=-]+)?$/;
@@ -41,7 +48,8 @@ export function guardRequest(request: IncomingMessage, list: HostList | undefine
 
 function guardOrigin(request: IncomingMessage, list: HostList): Fault | undefined {
   const host = request.headers.host?.toLowerCase();
-  if (host === undefined || !list.hosts.has(host)) return new Fault('HOST_DENIED', { detail: `host ${host}` });
+  if (host === undefined || !list.hosts.has(host))
+    return new Fault('HOST_DENIED', { detail: `host ${host}` });
   const { origin } = request.headers;
   if (origin !== undefined && !list.origins.has(origin.toLowerCase())) {
     return new Fault('ORIGIN_DENIED', { detail: `origin ${origin}` });
@@ -66,7 +74,12 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:
 /** Other names of loopback that a client on this machine may type. */
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 
-type Names = { readonly listenHost: string; readonly port: number; readonly publicUrl: string; readonly hosts: readonly string[] };
+type Names = {
+  readonly listenHost: string;
+  readonly port: number;
+  readonly publicUrl: string;
+  readonly hosts: readonly string[];
+};
 
 export function hostList({ listenHost, port, publicUrl, hosts }: Names): HostList {
   const url = new URL(publicUrl);
@@ -75,5 +88,8 @@ export function hostList({ listenHost, port, publicUrl, hosts }: Names): HostLis
   const further = hosts.flatMap((name) => (/:\d+$/.test(name) ? [name] : [name, `${name}:${port}`]));
   const publicPort = url.port === '' ? [`${url.hostname}:${DEFAULT_PORTS[url.protocol] ?? ''}`] : [];
   const all = [...local, ...further, url.host, ...publicPort].map((name) => name.toLowerCase());
-  return { hosts: new Set(all), origins: new Set(all.flatMap((name) => [`http://${name}`, `https://${name}`])) };
+  return {
+    hosts: new Set(all),
+    origins: new Set(all.flatMap((name) => [`http://${name}`, `https://${name}`])),
+  };
 }

@@ -1,7 +1,13 @@
 // The only file that knows the MCP SDK. Stateless: a fresh server object per request, nothing shared between callers.
-import { toNodeHandler } from '@modelcontextprotocol/node';
-import { createMcpHandler, isLegacyRequest, Server, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server';
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import {
+  createMcpHandler,
+  isLegacyRequest,
+  Server,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server';
 import type { ToolCall, ToolCaller, ToolListing, ToolResult } from './tools.ts';
 
 type Deps = {
@@ -12,7 +18,12 @@ type Deps = {
   readonly onError: (error: Error) => void;
 };
 
-export type McpHandler = (request: IncomingMessage, response: ServerResponse, body: unknown, from: ToolCaller) => Promise<void>;
+export type McpHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: unknown,
+  from: ToolCaller,
+) => Promise<void>;
 
 /** Clients list the tools before every turn; the list changes only with a restart in this version. */
 const LIST_TTL_MS = 60_000;
@@ -21,9 +32,15 @@ export function createMcpAdapter(deps: Deps): McpHandler {
   return async (request, response, body, from) => {
     // One handler per exchange: the caller travels by closure, never by shared state (CVE-2026-25536 class).
     const factory = () => serverFor(deps, from);
-    const modern = createMcpHandler(factory, { legacy: 'reject', responseMode: 'json', onerror: deps.onError });
+    const modern = createMcpHandler(factory, {
+      legacy: 'reject',
+      responseMode: 'json',
+      onerror: deps.onError,
+    });
     const fetch = async (web: Request, options?: { parsedBody?: unknown }): Promise<Response> =>
-      (await isLegacyRequest(web, options?.parsedBody)) ? legacy(factory(), web, body) : modern.fetch(web, options);
+      (await isLegacyRequest(web, options?.parsedBody))
+        ? legacy(factory(), web, body)
+        : modern.fetch(web, options);
     await toNodeHandler({ fetch }, { onerror: deps.onError })(request, response, body);
   };
 }

@@ -1,8 +1,8 @@
 // `/mcp` on the router: authenticate before the method, strict JSON before the SDK, our own error bodies.
 import type { Express, Request, Response } from 'express';
 import { Fault } from '#kernel/errors.ts';
-import type { Surface } from '#surfaces/http/surface.ts';
 import { arrivalOf, readJson, sendFault } from '#surfaces/http/exchange.ts';
+import type { Surface } from '#surfaces/http/surface.ts';
 import { createMcpAdapter } from './adapter.ts';
 import { callTool, listTools, unknownTool } from './tools.ts';
 
@@ -27,11 +27,16 @@ export function mountMcp(app: Express, surface: Surface): void {
 
 type Exchange = { readonly request: Request; readonly response: Response };
 
-async function serve(surface: Surface, handle: ReturnType<typeof createMcpAdapter>, exchange: Exchange): Promise<void> {
+async function serve(
+  surface: Surface,
+  handle: ReturnType<typeof createMcpAdapter>,
+  exchange: Exchange,
+): Promise<void> {
   const { request, response } = exchange;
   const arrival = arrivalOf(request, 'network', surface.host);
   const caller = arrival.ok ? await surface.line.authenticate(arrival.value) : arrival;
-  if (!arrival.ok || !caller.ok) return sendFault(response, caller.ok ? new Fault('UNAUTHORIZED') : caller.fault);
+  if (!arrival.ok || !caller.ok)
+    return sendFault(response, caller.ok ? new Fault('UNAUTHORIZED') : caller.fault);
   // Auth comes before the method: clients probe with GET and want 401 (protocol.md 2.2).
   if (caller.value.kind === 'anonymous') return sendFault(response, new Fault('UNAUTHORIZED'));
   if (request.method !== 'POST') {

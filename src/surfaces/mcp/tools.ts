@@ -2,10 +2,9 @@
 import { z } from 'zod';
 import { envelope, Fault } from '#kernel/errors.ts';
 import { MCP_BODY_CHARS_MAX } from '#kernel/limits.ts';
-import type { Operation } from '#kernel/operation.ts';
+import type { Caller, Operation } from '#kernel/operation.ts';
 import type { Arrival, OperationLine } from '#pipeline/operations.ts';
 import type { Registry } from '#pipeline/registry.ts';
-import type { Caller } from '#kernel/operation.ts';
 
 export type ToolListing = {
   readonly name: string;
@@ -75,7 +74,10 @@ function withDefaults(operation: Operation, input: unknown): unknown {
 
 /** The text is the same JSON: some clients read only the one, some only the other (protocol.md 5). */
 function render(output: unknown): ToolResult {
-  return { content: [{ type: 'text', text: JSON.stringify(output) }], structuredContent: output as Record<string, unknown> };
+  return {
+    content: [{ type: 'text', text: JSON.stringify(output) }],
+    structuredContent: output as Record<string, unknown>,
+  };
 }
 
 export const unknownTool = (): ToolResult => ({

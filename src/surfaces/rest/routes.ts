@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { Fault } from '#kernel/errors.ts';
 import type { Operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { Surface } from '#surfaces/http/surface.ts';
 import { arrivalOf, type Channel, readJson, sendFault, sendJson } from '#surfaces/http/exchange.ts';
+import type { Surface } from '#surfaces/http/surface.ts';
 
 type Handler = (request: Request, response: Response) => Promise<void>;
 
@@ -13,9 +13,12 @@ export function mountRest(app: Express, surface: Surface, channel: Channel): voi
   for (const operation of surface.registry.all) {
     const handler = handlerOf(surface, operation, channel);
     const method = operation.route.method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
-    app[method](operation.route.path, (request: Request, response: Response, next: (error?: unknown) => void) => {
-      handler(request, response).catch(next);
-    });
+    app[method](
+      operation.route.path,
+      (request: Request, response: Response, next: (error?: unknown) => void) => {
+        handler(request, response).catch(next);
+      },
+    );
   }
   mountRefusals(app, surface, channel);
 }
@@ -60,14 +63,17 @@ type Types = ReadonlyMap<string, string>;
 function queryTypes(operation: Operation): Types {
   const schema = z.toJSONSchema(operation.input, { io: 'input', unrepresentable: 'any' });
   const members = Object.entries(schema.properties ?? {});
-  return new Map(members.map(([name, member]) => [name, typeof member === 'object' ? String(member.type) : '']));
+  return new Map(
+    members.map(([name, member]) => [name, typeof member === 'object' ? String(member.type) : '']),
+  );
 }
 
 async function inputOf(request: Request, types: Types): Promise<Result<Record<string, unknown>>> {
   const body = await readJson(request);
   if (!body.ok) return body;
   const given = body.value ?? {};
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return invalid('', 'must be an object');
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return invalid('', 'must be an object');
   const query = queryOf(request, types);
   if (!query.ok) return query;
   const clash = Object.keys({ ...query.value, ...request.params }).find((name) => Object.hasOwn(given, name));

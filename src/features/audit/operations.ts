@@ -1,0 +1,96 @@
+// Reading the log: a page for polling, and the walk over the whole chain.
+import { z } from 'zod';
+import { AUDIT_PAGE, AUDIT_PAGE_MAX } from '#kernel/limits.ts';
+import { type Caller, type Operation, operation } from '#kernel/operation.ts';
+import { ok } from '#kernel/result.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import { type EntryRow, type Filter, selectPage } from './store.ts';
+import type { ChainReport } from './verify.ts';
+
+type Deps = { readonly reader: Reader; readonly scanChain: () => Promise<ChainReport> };
+
+const pageInput = z.strictObject({
+  limit: z.number().int().min(1).max(AUDIT_PAGE_MAX).default(AUDIT_PAGE).describe('Entries per page.'),
+  since: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe('Only entries after this unix ms.'),
+  cursor: z.string().regex(/^\d{1,15}$/).optional().describe('next_cursor of the page before; loses nothing.'),
+  agent_id: z.string().max(100).optional(),
+  passport_jti: z.string().max(100).optional(),
+});
+
+const pageOutput = z.strictObject({
+  entries: z.array(z.record(z.string(), z.unknown())).describe('Newest first; entry_hash stands beside the chained fields.'),
+  max_timestamp: z.number().int().describe('Watermark for since.'),
+  next_cursor: z.string().nullable(),
+});
+
+const reportOutput = z.strictObject({
+  valid: z.boolean(),
+  entries: z.number().int(),
+  head_seq: z.number().int(),
+  head_hash: z.string(),
+  first_break: z.strictObject({ seq: z.number().int(), reason: z.string() }).optional(),
+});
+
+export function auditOperations({ reader, scanChain }: Deps): readonly Operation[] {
+  const list = operation({
+    name: 'stack_list_audit',
+    action: 'audit.read',
+    summary: 'Read the audit log, newest first: a key its own doings, a passport its session, a person all.',
+    effect: 'read',
+    callers: ['key', 'passport', 'person'],
+    scope: 'audit:read',
+    input: pageInput,
+    output: pageOutput,
+    route: { method: 'GET', path: '/v1/audit' },
+    toolset: 'audit',
+    line: 'operations',
+    run: async ({ caller, input }) => {
+      const rows = await reader.all(selectPage(filterOf(caller, input)));
+      return ok({ output: pageOf(rows, input), changes: [] });
+    },
+  });
+  const verify = operation({
+    name: 'stack_verify_chain',
+    action: 'audit.verify',
+    summary: 'Walk the whole chain and report the first entry that was changed, deleted, reordered or cut off.',
+    effect: 'read',
+    callers: ['key', 'person'],
+    scope: 'audit:read',
+    input: z.strictObject({}),
+    output: reportOutput,
+    route: { method: 'GET', path: '/v1/audit/verify-chain' },
+    toolset: 'audit',
+    line: 'operations',
+    run: async () => ok({ output: await scanChain(), changes: [] }),
+  });
+  return [list, verify];
+}
+
+type PageInput = z.infer<typeof pageInput>;
+
+function filterOf(caller: Caller, input: PageInput): Filter {
+  return {
+    visibleTo: visible(caller),
+    agentId: input.agent_id,
+    passportJti: input.passport_jti,
+    sinceMs: input.since,
+    beforeSeq: input.cursor === undefined ? undefined : Number(input.cursor),
+    limit: input.limit,
+  };
+}
+
+function visible(caller: Caller): Filter['visibleTo'] {
+  if (caller.kind === 'person') return 'all';
+  if (caller.kind === 'passport') return { sessionId: caller.acting?.sessionId ?? '' };
+  return { keyId: caller.id };
+}
+
+function pageOf(rows: readonly EntryRow[], input: PageInput): z.infer<typeof pageOutput> {
+  const entries = rows.map((row) => ({ ...(JSON.parse(row.bytes) as object), entry_hash: row.entry_hash }));
+  const last = rows.at(-1);
+  return {
+    entries,
+    max_timestamp: Math.max(input.since ?? 0, ...rows.map((row) => row.timestamp)),
+    next_cursor: last !== undefined && rows.length === input.limit && last.seq > 1 ? String(last.seq) : null,
+  };
+}

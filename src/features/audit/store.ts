@@ -1,0 +1,101 @@
+// The SQL of the log: the worker half inserts and keeps the head, the main half reads pages.
+import { sql } from 'kysely';
+import type { EntryDraft } from '#kernel/unit.ts';
+import { compiler } from '#platform/storage/compiler.ts';
+import type { SealedEntry } from './entry.ts';
+
+export type EntryRow = {
+  seq: number;
+  entry_id: string;
+  timestamp: number;
+  actor_id: string;
+  agent_id: string | null;
+  session_id: string | null;
+  passport_jti: string | null;
+  action: string;
+  outcome: string;
+  refers_to: string | null;
+  bytes: string;
+  entry_hash: string;
+  salt: string | null;
+};
+export type HeadRow = { id: number; seq: number; entry_hash: string };
+
+const db = compiler<{ audit_entries: EntryRow; audit_head: HeadRow }>();
+
+type Prepared = { readonly run: (...values: unknown[]) => unknown; readonly get: (...values: unknown[]) => unknown };
+export type Database = { readonly prepare: (sql: string) => Prepared & { iterate(): IterableIterator<unknown> } };
+
+export type ChainStore = {
+  readonly head: () => HeadRow | undefined;
+  readonly append: (draft: EntryDraft, sealed: SealedEntry) => void;
+};
+
+/** Prepared once in the worker: this is the hot path. */
+export function chainStore(database: Database): ChainStore {
+  const head = database.prepare('SELECT id, seq, entry_hash FROM audit_head WHERE id = 1');
+  const insert = database.prepare(
+    'INSERT INTO audit_entries (seq, entry_id, timestamp, actor_id, agent_id, session_id, passport_jti, action, outcome, refers_to, bytes, entry_hash, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  const move = database.prepare(
+    'INSERT INTO audit_head (id, seq, entry_hash) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, entry_hash = excluded.entry_hash',
+  );
+  return {
+    head: () => head.get() as HeadRow | undefined,
+    append: (draft, sealed) => {
+      const who = [draft.actor.id, draft.agent_id, draft.session_id, draft.passport_jti];
+      const what = [draft.action, draft.outcome, draft.refers_to, sealed.bytes, sealed.entryHash, draft.salt];
+      insert.run(sealed.seq, draft.entry_id, draft.timestamp, ...who, ...what);
+      move.run(sealed.seq, sealed.entryHash);
+    },
+  };
+}
+
+export const scanEntries = (database: Database): IterableIterator<EntryRow> =>
+  database.prepare('SELECT * FROM audit_entries ORDER BY seq').iterate() as IterableIterator<EntryRow>;
+
+export const headOf = (database: Database): HeadRow | undefined =>
+  database.prepare('SELECT id, seq, entry_hash FROM audit_head WHERE id = 1').get() as HeadRow | undefined;
+
+/** Whose entries a caller may see; `undefined` members do not restrict. */
+export type Filter = {
+  readonly visibleTo: { readonly keyId: string } | { readonly sessionId: string } | 'all';
+  readonly agentId: string | undefined;
+  readonly passportJti: string | undefined;
+  readonly sinceMs: number | undefined;
+  readonly beforeSeq: number | undefined;
+  readonly limit: number;
+};
+
+export function selectPage(filter: Filter) {
+  let query = db.selectFrom('audit_entries').selectAll().orderBy('seq', 'desc').limit(filter.limit);
+  if (filter.beforeSeq !== undefined) query = query.where('seq', '<', filter.beforeSeq);
+  if (filter.sinceMs !== undefined) query = query.where('timestamp', '>', filter.sinceMs);
+  if (filter.agentId !== undefined) query = query.where('agent_id', '=', filter.agentId);
+  if (filter.passportJti !== undefined) query = query.where('passport_jti', '=', filter.passportJti);
+  if (filter.visibleTo === 'all') return query;
+  if ('sessionId' in filter.visibleTo) return query.where('session_id', '=', filter.visibleTo.sessionId);
+  const { keyId } = filter.visibleTo;
+  // What the key did itself, and what was done with the passports it minted.
+  return query.where((where) =>
+    where.or([
+      where('actor_id', '=', keyId),
+      where('passport_jti', 'in', sql<string[]>`(SELECT jti FROM passports WHERE minted_by = ${keyId})` as never),
+    ]),
+  );
+}
+
+/** Intents that a crash left without an outcome. */
+export function selectOrphans(limit: number) {
+  return db
+    .selectFrom('audit_entries as intent')
+    .selectAll('intent')
+    .where('intent.outcome', '=', 'pending')
+    .where((where) =>
+      where.not(
+        where.exists(where.selectFrom('audit_entries as later').select('later.seq').whereRef('later.refers_to', '=', 'intent.entry_id')),
+      ),
+    )
+    .orderBy('intent.seq')
+    .limit(limit);
+}

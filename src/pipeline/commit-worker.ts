@@ -1,0 +1,22 @@
+// Entry of the writer's thread: opens the one writing connection and chains every unit's entries.
+import { parentPort, workerData } from 'node:worker_threads';
+import { sealAll } from '#features/audit/chain.ts';
+import { chainStore } from '#features/audit/store.ts';
+import { assert } from '#kernel/assert.ts';
+import { openDatabase, selfCheck } from '#platform/storage/database.ts';
+import { runWriter } from '#platform/storage/writer-loop.ts';
+
+type Data = { readonly file: string; readonly addonPath: string };
+
+assert(parentPort !== null, 'the writer runs as a worker thread');
+const port = parentPort;
+try {
+  const { file, addonPath } = workerData as Data;
+  const db = openDatabase(file, { addonPath });
+  selfCheck(db);
+  const store = chainStore(db);
+  runWriter(port, db, (_db, entries) => sealAll(store, entries));
+} catch (thrown) {
+  port.postMessage({ kind: 'failed', reason: String(thrown) });
+  port.close();
+}

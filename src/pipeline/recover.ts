@@ -1,0 +1,30 @@
+// After a crash: every intent without an outcome gets an entry "unknown". Nothing is ever sent again.
+import { selectOrphans } from '#features/audit/store.ts';
+import type { EntryDraft } from '#kernel/unit.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import type { Committer } from './commit.ts';
+import type { DraftEntry } from './record.ts';
+
+/** Orphans per unit; their number is bounded by the calls in flight at the crash. */
+const ORPHANS_PER_UNIT = 500;
+
+type Deps = { readonly reader: Reader; readonly committer: Committer; readonly draft: DraftEntry };
+
+/** Answers how many were found. Runs before calls are accepted; throws if the log cannot take the entries. */
+export async function recover({ reader, committer, draft }: Deps): Promise<number> {
+  let found = 0;
+  for (;;) {
+    const orphans = await reader.all(selectOrphans(ORPHANS_PER_UNIT));
+    if (orphans.length === 0) return found;
+    const entries = orphans.map((row) => draft(unknownOf(JSON.parse(row.bytes) as EntryDraft)));
+    const committed = await committer.commit({ statements: [], entries });
+    if (!committed.ok) throw committed.fault;
+    found += orphans.length;
+  }
+}
+
+function unknownOf(intent: EntryDraft): Partial<EntryDraft> {
+  const { layer, action, agent_id, session_id, passport_jti, service, service_action, method, host, path } = intent;
+  const same = { layer, action, agent_id, session_id, passport_jti, service, service_action, method, host, path };
+  return { ...same, outcome: 'unknown', refers_to: intent.entry_id, detail: { reason: 'the process ended during the call' } };
+}

@@ -1,0 +1,75 @@
+// Opens the state: lock, schema, writer thread, reader. The order matters: nothing is touched before the lock is held.
+import { join } from 'node:path';
+import type { ChainReport } from '#features/audit/verify.ts';
+import { type WorkerProgram, spawnWorker } from '#platform/host/worker.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import { openDatabase, type SelfCheck, selfCheck } from '#platform/storage/database.ts';
+import { lockFolder } from '#platform/storage/lock.ts';
+import { migrate } from '#platform/storage/migrate.ts';
+import { openReader } from '#platform/storage/reader.ts';
+import { startWriter } from '#platform/storage/writer.ts';
+import { type Committer, createCommitter } from './commit.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+export type Storage = {
+  readonly reader: Reader;
+  readonly committer: Committer;
+  readonly check: SelfCheck;
+  readonly failure: () => string | undefined;
+  readonly scanChain: () => Promise<ChainReport>;
+  readonly close: () => Promise<void>;
+};
+
+type Options = {
+  readonly addonPath: string;
+  readonly program: (name: 'commit-worker' | 'scan-worker') => WorkerProgram;
+  readonly nowMs: number;
+};
+
+/** `undefined`: another instance holds the folder. Throws SchemaMismatch, or what SQLite says. */
+export async function openStorage(folder: string, options: Options): Promise<Storage | undefined> {
+  const { addonPath, program } = options;
+  const lock = lockFolder(folder, addonPath);
+  if (lock === undefined) return undefined;
+  try {
+    const file = join(folder, 'stack.db');
+    const check = prepare(file, options);
+    const data = { file, addonPath };
+    const writer = await startWriter(spawnWorker(program('commit-worker'), data));
+    const reader = openReader(file, addonPath);
+    return {
+      reader,
+      committer: createCommitter(writer),
+      check,
+      failure: writer.failure,
+      scanChain: () => runScan(program('scan-worker'), data),
+      close: async () => {
+        reader.close();
+        await writer.close();
+        lock.release();
+      },
+    };
+  } catch (thrown) {
+    lock.release();
+    throw thrown;
+  }
+}
+
+function prepare(file: string, { addonPath, nowMs }: Options): SelfCheck {
+  const db = openDatabase(file, { addonPath });
+  try {
+    const check = selfCheck(db);
+    migrate(db, MIGRATIONS, nowMs);
+    return check;
+  } finally {
+    db.close();
+  }
+}
+
+function runScan(program: WorkerProgram, data: unknown): Promise<ChainReport> {
+  return new Promise((resolve, reject) => {
+    const worker = spawnWorker(program, data);
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+}

@@ -1,0 +1,94 @@
+// The worker half of the writer: all waiting units as savepoints of one synchronous transaction, one fsync, then answers.
+// No await between BEGIN and COMMIT. A unit whose counts fail rolls back alone.
+import type { MessagePort } from 'node:worker_threads';
+import type { Committed, EntryDraft, Statement, Unit } from '#kernel/unit.ts';
+import type { Db } from './database.ts';
+
+export type WriterRequest = { readonly id: number; readonly unit: Unit };
+export type WriterAnswer =
+  | { readonly id: number; readonly kind: 'committed'; readonly value: Committed }
+  | { readonly id: number; readonly kind: 'conflict'; readonly reason: string }
+  | { readonly id: number; readonly kind: 'unavailable'; readonly reason: string };
+export type WriterMessage = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly reason: string } | { readonly kind: 'answers'; readonly answers: readonly WriterAnswer[] };
+
+/** Gives the drafts of one unit their place in the chain, inside the unit's savepoint. */
+export type Seal = (db: Db, entries: readonly EntryDraft[]) => Committed;
+
+const PREPARED_MAX = 500;
+
+class Mismatch extends Error {}
+
+export function runWriter(port: MessagePort, db: Db, seal: Seal): void {
+  const execute = createExecutor(db);
+  port.on('message', (batch: readonly WriterRequest[] | 'close') => {
+    if (batch === 'close') {
+      db.close();
+      port.close();
+      return;
+    }
+    port.postMessage({ kind: 'answers', answers: commitBatch(db, batch, (unit) => run(unit, execute, () => seal(db, unit.entries))) });
+  });
+  port.postMessage({ kind: 'ready' });
+}
+
+type Execute = (statement: Statement) => number;
+
+function createExecutor(db: Db): Execute {
+  const prepared = new Map<string, ReturnType<Db['prepare']>>();
+  return ({ sql, parameters }) => {
+    let statement = prepared.get(sql);
+    if (statement === undefined) {
+      if (prepared.size >= PREPARED_MAX) prepared.clear();
+      statement = db.prepare(sql);
+      prepared.set(sql, statement);
+    }
+    return statement.run(...parameters).changes;
+  };
+}
+
+function run(unit: Unit, execute: Execute, sealEntries: () => Committed): Committed {
+  for (const statement of unit.statements) {
+    const touched = execute(statement);
+    if (statement.rows !== undefined && statement.rows !== touched) {
+      throw new Mismatch(`a statement touched ${touched} rows instead of ${statement.rows}`);
+    }
+  }
+  return sealEntries();
+}
+
+type Work = (unit: Unit) => Committed;
+
+function commitBatch(db: Db, batch: readonly WriterRequest[], work: Work): readonly WriterAnswer[] {
+  try {
+    db.exec('BEGIN IMMEDIATE');
+    const answers = batch.map((request) => attempt(db, request, work));
+    db.exec('COMMIT');
+    return answers;
+  } catch (thrown) {
+    if (db.inTransaction) db.exec('ROLLBACK');
+    const reason = String(thrown);
+    return batch.map(({ id }) => ({ id, kind: 'unavailable', reason }));
+  }
+}
+
+function attempt(db: Db, { id, unit }: WriterRequest, work: Work): WriterAnswer {
+  db.exec('SAVEPOINT unit');
+  try {
+    const value = work(unit);
+    db.exec('RELEASE unit');
+    return { id, kind: 'committed', value };
+  } catch (thrown) {
+    // A full disk or an I/O error has ended the transaction: then the whole batch fails.
+    if (!db.inTransaction || !isUnitFault(thrown)) throw thrown;
+    db.exec('ROLLBACK TO unit');
+    db.exec('RELEASE unit');
+    return { id, kind: 'conflict', reason: String(thrown) };
+  }
+}
+
+/** Faults of the unit itself: a wrong count or a broken constraint. Anything else is the storage's. */
+function isUnitFault(thrown: unknown): boolean {
+  if (thrown instanceof Mismatch) return true;
+  const code = (thrown as { code?: unknown }).code;
+  return typeof code === 'string' && code.startsWith('SQLITE_CONSTRAINT');
+}

@@ -1,0 +1,94 @@
+// The main-thread half of the writer: one batch in flight, the next is whatever queued meanwhile; no timer.
+// When the worker is gone or its disk refuses, every unit is answered AUDIT_UNAVAILABLE: nothing is done unlogged.
+import type { Worker } from 'node:worker_threads';
+import { Fault } from '#kernel/errors.ts';
+import { WRITER_BATCH_UNITS_MAX, WRITER_QUEUE_UNITS_MAX } from '#kernel/limits.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { Committed, Unit } from '#kernel/unit.ts';
+import type { WriterAnswer, WriterMessage, WriterRequest } from './writer-loop.ts';
+
+export type Writer = {
+  readonly submit: (unit: Unit) => Promise<Result<Committed>>;
+  /** Why no unit can be taken, or undefined. */
+  readonly failure: () => string | undefined;
+  /** Commits what waits, then stops the worker. */
+  readonly close: () => Promise<void>;
+};
+
+type Waiting = { readonly request: WriterRequest; readonly answer: (result: Result<Committed>) => void };
+
+const unavailable = (detail: string): Result<never> => refuse(new Fault('AUDIT_UNAVAILABLE', { detail }));
+
+export async function startWriter(worker: Worker): Promise<Writer> {
+  await ready(worker);
+  const queue: Waiting[] = [];
+  let inFlight = new Map<number, Waiting>();
+  let failure: string | undefined;
+  let idle: (() => void) | undefined;
+  let nextId = 1;
+
+  const flush = (): void => {
+    if (inFlight.size > 0) return;
+    if (queue.length === 0) return idle?.();
+    const batch = queue.splice(0, WRITER_BATCH_UNITS_MAX);
+    inFlight = new Map(batch.map((waiting) => [waiting.request.id, waiting]));
+    worker.postMessage(batch.map((waiting) => waiting.request));
+  };
+  const fail = (reason: string): void => {
+    failure ??= reason;
+    for (const waiting of [...inFlight.values(), ...queue.splice(0)]) waiting.answer(unavailable(reason));
+    inFlight.clear();
+    idle?.();
+  };
+  worker.on('message', (message: WriterMessage) => {
+    if (message.kind !== 'answers') return;
+    for (const answer of message.answers) inFlight.get(answer.id)?.answer(resultOf(answer));
+    inFlight.clear();
+    flush();
+  });
+  worker.on('error', (error) => fail(`the writer died: ${error.message}`));
+  worker.on('exit', () => fail('the writer has stopped'));
+
+  return {
+    submit: (unit) => {
+      if (failure !== undefined) return Promise.resolve(unavailable(failure));
+      if (queue.length >= WRITER_QUEUE_UNITS_MAX) return Promise.resolve(unavailable('the writer queue is full'));
+      return new Promise((answer) => {
+        queue.push({ request: { id: nextId++, unit }, answer });
+        flush();
+      });
+    },
+    failure: () => failure,
+    close: async () => {
+      if (failure === undefined && (inFlight.size > 0 || queue.length > 0)) {
+        await new Promise<void>((resolve) => {
+          idle = resolve;
+        });
+      }
+      await stop(worker);
+    },
+  };
+}
+
+/** The worker closes its own connection, so that the WAL is checkpointed. */
+async function stop(worker: Worker): Promise<void> {
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  worker.postMessage('close');
+  await exited;
+}
+
+function ready(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', (message: WriterMessage) => {
+      if (message.kind === 'ready') resolve();
+      else reject(new Error(message.kind === 'failed' ? message.reason : 'the writer answered out of turn'));
+    });
+    worker.once('error', reject);
+  });
+}
+
+function resultOf(answer: WriterAnswer): Result<Committed> {
+  if (answer.kind === 'committed') return ok(answer.value);
+  if (answer.kind === 'conflict') return refuse(new Fault('CONFLICT', { detail: answer.reason }));
+  return unavailable(answer.reason);
+}

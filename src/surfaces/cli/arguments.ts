@@ -1,0 +1,47 @@
+// The command line as data. Wrong usage is exit code 2 with one line that says what would be right.
+import { parseArgs } from 'node:util';
+
+export const COMMANDS = ['serve', 'init', 'check', 'version', 'help'] as const;
+export type Command = (typeof COMMANDS)[number];
+export type Arguments = {
+  readonly command: Command;
+  readonly config: string;
+  readonly json: boolean;
+  readonly newApiKey: boolean;
+};
+
+export const USAGE = `stack, the self-hosted control plane for AI agents
+
+  stack init    --config FILE [--json] [--new-api-key]   create what is missing and print it once; starts nothing
+  stack serve   --config FILE                            run the appliance
+  stack check   --config FILE                            read the config and say every mistake at once
+  stack version                                          print the version
+
+FILE is config.yaml by default. Exit codes: 0 done · 1 refused · 2 wrong usage or config · 3 appliance not
+reachable, or another instance holds the data · 78 unsupported runtime.
+`;
+
+export function readArguments(argv: readonly string[]): Arguments | { readonly problem: string } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string', default: 'config.yaml' },
+        json: { type: 'boolean', default: false },
+        'new-api-key': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+        version: { type: 'boolean', default: false },
+      },
+    });
+    const first = values.help ? 'help' : values.version ? 'version' : (positionals[0] ?? 'help');
+    const command = COMMANDS.find((known) => known === first);
+    if (command === undefined)
+      return { problem: `unknown command ${first}; there are: ${COMMANDS.join(', ')}` };
+    if (positionals.length > 1)
+      return { problem: `${first} takes no further argument, got ${positionals[1]}` };
+    return { command, config: values.config, json: values.json, newApiKey: values['new-api-key'] };
+  } catch (thrown) {
+    return { problem: thrown instanceof Error ? thrown.message : String(thrown) };
+  }
+}

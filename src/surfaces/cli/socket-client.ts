@@ -1,0 +1,37 @@
+// Talks to the running appliance over its local socket; whoever may open the socket is the person `local`.
+import { request } from 'node:http';
+
+export type SocketAnswer = { readonly status: number; readonly body: unknown };
+
+/** Long enough for a busy appliance, short enough to tell that nobody listens. */
+const SOCKET_TIMEOUT_MS = 5_000;
+
+/** `undefined`: nobody listens on the socket. */
+export function callSocket(
+  path: string,
+  call: { method: string; route: string; body?: unknown },
+): Promise<SocketAnswer | undefined> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', host: 'localhost' };
+    const outgoing = request(
+      { socketPath: path, method: call.method, path: call.route, headers, timeout: SOCKET_TIMEOUT_MS },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            body: JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown,
+          }),
+        );
+        response.on('error', reject);
+      },
+    );
+    outgoing.on('timeout', () => outgoing.destroy(new Error('the appliance does not answer on its socket')));
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined);
+      else reject(error);
+    });
+    outgoing.end(call.body === undefined ? undefined : JSON.stringify(call.body));
+  });
+}

@@ -1,0 +1,57 @@
+// Skipping a step of the traffic line does not compile. Each line below is an error that tsc must report;
+// `npm run check` fails if one of them starts to compile.
+
+import type { Trace } from '#kernel/operation.ts';
+import type { Authenticated } from '#pipeline/authenticate.ts';
+import type { Authorize, Authorized } from '#pipeline/authorize.ts';
+import type { CallInput } from '#pipeline/call.ts';
+import { detectIncoming, detectOutgoing, type Watched } from '#pipeline/detect.ts';
+import type { Forward, Forwarded } from '#pipeline/forward.ts';
+import { type Gated, gate } from '#pipeline/gate.ts';
+import type { Injected, InjectStep } from '#pipeline/inject.ts';
+import type { Intend, Intended } from '#pipeline/intend.ts';
+import type { Scrub } from '#pipeline/scrub.ts';
+import type { Settle } from '#pipeline/settle.ts';
+
+type Line = {
+  authorize: Authorize;
+  intend: Intend;
+  inject: InjectStep;
+  forward: Forward;
+  scrub: Scrub;
+  settle: Settle;
+  trace: Trace;
+  signal: AbortSignal;
+  call: CallInput;
+  authenticated: Authenticated;
+  authorized: Authorized;
+  gated: Gated;
+  watched: Watched;
+  intended: Intended;
+  injected: Injected;
+  forwarded: Forwarded;
+};
+
+export function skips(line: Line): void {
+  // @ts-expect-error authorize without authenticate
+  line.authorize({ caller: line.authenticated.caller, passport: line.authenticated.passport }, line.call);
+  // @ts-expect-error gate without authorize
+  gate(line.authenticated);
+  // @ts-expect-error detect without gate
+  detectOutgoing([], line.authorized);
+  // @ts-expect-error intend without detect
+  void line.intend(line.gated, line.trace);
+  // @ts-expect-error inject without a durable intent
+  line.inject(line.watched);
+  // @ts-expect-error forward without inject
+  void line.forward(line.intended, line.signal);
+  // @ts-expect-error scrub without forward
+  void line.scrub(line.injected);
+  // @ts-expect-error an answer that was not scrubbed cannot be inspected
+  detectIncoming([], line.forwarded);
+  // @ts-expect-error an answer that was not scrubbed and inspected cannot be shown
+  line.settle.success(line.forwarded, line.intended, undefined);
+  // @ts-expect-error a step's result cannot be made by hand
+  const forged: Watched = { from: line.gated };
+  void forged;
+}

@@ -1,0 +1,63 @@
+// The guard refuses before any route sees the request.
+import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import { test } from 'node:test';
+import { guardRequest, hostList } from '#surfaces/http/guard.ts';
+
+const LIST = hostList({
+  listenHost: '127.0.0.1',
+  port: 7822,
+  publicUrl: 'http://localhost:7822',
+  hosts: ['stack.corp.example'],
+});
+
+function request(url: string, headers: readonly (readonly [string, string])[]): IncomingMessage {
+  const map = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
+  return { url, headers: map, rawHeaders: headers.flat() } as unknown as IncomingMessage;
+}
+
+const get = (url: string, ...more: (readonly [string, string])[]) =>
+  guardRequest(request(url, [['Host', 'localhost:7822'], ...more]), LIST)?.code;
+
+test('hosts of the list pass without regard to case, all others are refused on every route', () => {
+  assert.equal(guardRequest(request('/healthz', [['Host', 'LOCALHOST:7822']]), LIST), undefined);
+  assert.equal(guardRequest(request('/healthz', [['Host', 'stack.corp.example']]), LIST), undefined);
+  for (const host of ['evil.test', 'localhost:9999', 'localhost.evil.test:7822', '']) {
+    assert.equal(guardRequest(request('/healthz', [['Host', host]]), LIST)?.code, 'HOST_DENIED', host);
+  }
+  assert.equal(guardRequest(request('/healthz', []), LIST)?.code, 'HOST_DENIED');
+});
+
+test('a foreign or null web origin is refused, our own passes', () => {
+  assert.equal(get('/mcp', ['Origin', 'http://evil.test']), 'ORIGIN_DENIED');
+  assert.equal(get('/mcp', ['Origin', 'null']), 'ORIGIN_DENIED');
+  assert.equal(get('/mcp', ['Origin', 'http://localhost:7822']), undefined);
+});
+
+test('two credentials, two hosts or two body types are refused', () => {
+  for (const name of ['Authorization', 'Host', 'X-Passport-Token', 'Content-Type']) {
+    assert.equal(get('/v1/agents', [name, 'a'], [name, 'b']), 'INVALID_REQUEST', name);
+  }
+});
+
+test('a token in the query is refused', () => {
+  assert.equal(get('/v1/agents?access_token=a'), 'UNAUTHORIZED');
+  assert.equal(get('/v1/agents?Passport=a'), 'UNAUTHORIZED');
+  assert.equal(get('/v1/agents?limit=1'), undefined);
+});
+
+test('paths that could mean two things are refused', () => {
+  for (const path of [
+    '/v1//agents',
+    '/v1/agents;x',
+    '//evil.test/x',
+    '/a/..%2f',
+    '/v1/../x',
+    '/%2e/x',
+    '/a\\b',
+    'http://x/',
+  ]) {
+    assert.ok(get(path) !== undefined, path);
+  }
+  assert.equal(get('/v1/.well-known/jwks.json'), undefined);
+});
