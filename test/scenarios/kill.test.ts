@@ -51,19 +51,22 @@ after(async () => {
 
 const log: Json[] = [];
 
-/** Adds what the log has gained since the last reading, page by page over the socket, as the person `local`. */
+/** Adds what the log has gained since the last reading: pages come newest first, over the socket, as `local`. */
 async function readOn(): Promise<void> {
-  for (;;) {
-    const cursor = log.length > 0 ? `&cursor=${String(log.at(-1)?.['seq'])}` : '';
-    const answer = await askLocally(appliance, `/v1/audit?limit=${PAGE}${cursor}`);
+  const known = Number(log.at(-1)?.['seq'] ?? 0);
+  const gained: Json[] = [];
+  for (let cursor: unknown; cursor !== null; ) {
+    const from = cursor === undefined ? '' : `&cursor=${String(cursor)}`;
+    const answer = await askLocally(appliance, `/v1/audit?limit=${PAGE}${from}`);
     assert.equal(answer.status, 200, answer.text);
-    const entries = answer.body['entries'] as Json[];
-    for (const entry of entries) {
-      const before = log.at(-1)?.['seq'];
-      if (before !== undefined) assert.equal(entry['seq'], Number(before) + 1, 'a hole in the sequence');
-      log.push(entry);
-    }
-    if (entries.length === 0 || answer.body['next_cursor'] == null) return;
+    const page = answer.body['entries'] as Json[];
+    gained.push(...page.filter((entry) => Number(entry['seq']) > known));
+    const reachedKnown = page.some((entry) => Number(entry['seq']) <= known);
+    cursor = reachedKnown ? null : (answer.body['next_cursor'] ?? null);
+  }
+  for (const [at, entry] of gained.reverse().entries()) {
+    assert.equal(entry['seq'], known + at + 1, 'a hole in the sequence');
+    log.push(entry);
   }
 }
 

@@ -1,0 +1,33 @@
+// What a secret is bound to, and the rules a value must meet to be one.
+import { canonicalize } from '#kernel/canonical.ts';
+import { SECRET_BYTES_MAX, SECRET_CHARS_MIN } from '#kernel/limits.ts';
+import type { Service } from '#features/services/model.ts';
+
+/** The leash of a stored secret, inside its encryption: a swapped or edited row does not open (invariant 3). */
+export type Binding = {
+  readonly id: string;
+  readonly name: string;
+  readonly version: number;
+  readonly service: string;
+  /** Where it may go: scheme, port, base path and every host pattern. */
+  readonly destination: string;
+};
+
+export function destinationOf({ base, hosts }: Pick<Service, 'base' | 'hosts'>): string {
+  return canonicalize({ scheme: base.scheme, port: base.port, path: base.path, hosts: [base.host, ...hosts].sort() });
+}
+
+export const bindingText = (binding: Binding): string => canonicalize({ table: 'secrets', ...binding });
+
+/** Fewer different characters are a word or a placeholder, and could not be told from text when scrubbed. */
+const DISTINCT_CHARS_MIN = 4;
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+/** Why a value cannot be a secret, or undefined. Never quotes the value. */
+export function secretProblem(value: string): string | undefined {
+  if (value.length < SECRET_CHARS_MIN) return `shorter than ${SECRET_CHARS_MIN} characters`;
+  if (Buffer.byteLength(value) > SECRET_BYTES_MAX) return `longer than ${SECRET_BYTES_MAX} bytes`;
+  if (!PRINTABLE.test(value)) return 'holds characters that no header may carry';
+  if (new Set(value).size < DISTINCT_CHARS_MIN) return 'has too few different characters to be a secret';
+  return undefined;
+}

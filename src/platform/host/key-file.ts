@@ -1,0 +1,33 @@
+// The root key's file: made once, 0600, refused when others may read it. Nothing else of the vault is outside the database.
+import { closeSync, existsSync, fsyncSync, lstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { Sensitive } from '#kernel/sensitive.ts';
+
+export const ROOT_KEY_BYTES = 32;
+const HEADER = 'stack-root-key-v1';
+const OTHERS = 0o077;
+const OWNER_READ_WRITE = 0o600;
+
+export class KeyFileFault extends Error {}
+
+export const keyFileExists = (path: string): boolean => existsSync(path);
+
+/** O_EXCL: an existing key is never overwritten. */
+export function createKeyFile(path: string, key: Uint8Array): void {
+  const file = openSync(path, 'wx', OWNER_READ_WRITE);
+  writeSync(file, `${HEADER} ${Buffer.from(key).toString('base64')}\n`);
+  fsyncSync(file);
+  closeSync(file);
+}
+
+/** Throws KeyFileFault with a sentence that names the path and what would be right. */
+export function readKeyFile(path: string): Sensitive<Uint8Array> {
+  const facts = lstatSync(path);
+  if (!facts.isFile()) throw new KeyFileFault(`key file ${path} is not a regular file`);
+  if ((facts.mode & OTHERS) !== 0) {
+    throw new KeyFileFault(`key file ${path} can be read by others; it must be 0600: chmod 600 ${path}`);
+  }
+  const [header, text = ''] = readFileSync(path, 'utf8').trim().split(' ');
+  const key = Buffer.from(text, 'base64');
+  if (header !== HEADER || key.length !== ROOT_KEY_BYTES) throw new KeyFileFault(`key file ${path} is damaged`);
+  return new Sensitive(new Uint8Array(key));
+}
