@@ -1,0 +1,82 @@
+// Which granted action covers a call, and which rule puts it under approval. Compiled once per config load.
+import { createHash } from 'node:crypto';
+import type { Service } from '#features/services/model.ts';
+import { type CompiledConstraint, compileConstraint } from './constraint.ts';
+import type { ApprovalRule, CallPattern, CallView, Constraint } from './model.ts';
+import { covers } from './pattern.ts';
+import { scopeCovers } from './scope.ts';
+
+type CompiledCall = { readonly pattern: CallPattern; readonly where: readonly CompiledConstraint[] };
+type CompiledAction = { readonly name: string; readonly calls: readonly CompiledCall[] };
+type CompiledRule = { readonly rule: ApprovalRule; readonly where: readonly CompiledConstraint[] };
+
+export type CompiledService = {
+  readonly service: Service;
+  readonly actions: readonly CompiledAction[];
+  readonly approval: readonly CompiledRule[];
+  /** Changes whenever the definition does; keys what must not outlive it. */
+  readonly fingerprint: string;
+};
+
+/** Throws on a constraint that the config check should have refused. */
+export function compileService(service: Service): CompiledService {
+  const actions = service.actions.map(({ name, calls }) => ({
+    name,
+    calls: calls.map(({ pattern, where }) => ({ pattern, where: compileAll(where) })),
+  }));
+  const approval = service.approval.map((rule) => ({ rule, where: compileAll(rule.where) }));
+  const fingerprint = createHash('sha256').update(JSON.stringify(service)).digest('hex');
+  return { service, actions, approval, fingerprint };
+}
+
+function compileAll(where: readonly Constraint[]): readonly CompiledConstraint[] {
+  return where.map((constraint) => {
+    const compiled = compileConstraint(constraint);
+    if ('problem' in compiled) throw new Error(compiled.problem);
+    return compiled;
+  });
+}
+
+export type Grant =
+  | { readonly kind: 'granted'; readonly action: string }
+  | { readonly kind: 'constraint'; readonly action: string; readonly constraint: Constraint }
+  | { readonly kind: 'denied'; readonly known: readonly string[] };
+
+const byPattern = ({ pattern }: CompiledCall, view: CallView): boolean => covers(pattern, view.method, view.relativePath);
+
+export function grantingAction(compiled: CompiledService, scopes: readonly string[], view: CallView): Grant {
+  const covering = compiled.actions.filter(({ calls }) => calls.some((call) => byPattern(call, view)));
+  let broken: Grant | undefined;
+  for (const action of covering) {
+    if (!scopes.some((scope) => scopeCovers(scope, action.name))) continue;
+    const failed = action.calls.filter((call) => byPattern(call, view)).map((call) => unmet(call.where, view));
+    if (failed.includes(undefined)) return { kind: 'granted', action: action.name };
+    const [constraint] = failed;
+    if (constraint !== undefined) broken ??= { kind: 'constraint', action: action.name, constraint };
+  }
+  return broken ?? { kind: 'denied', known: covering.map(({ name }) => name) };
+}
+
+/** The first that does not hold; undecided does not hold. */
+const unmet = (where: readonly CompiledConstraint[], view: CallView): Constraint | undefined =>
+  where.find(({ judge }) => judge(view) !== 'holds')?.constraint;
+
+export function checkConstraints(constraints: readonly Constraint[], view: CallView): Constraint | undefined {
+  return constraints.length === 0 ? undefined : unmet(compileAll(constraints), view);
+}
+
+/** Any action that covers the call counts, granted or not (contract 6); undecided counts as covered. */
+export function approvalRule(compiled: CompiledService, view: CallView): ApprovalRule | undefined {
+  if (compiled.approval.length === 0) return undefined;
+  const names = compiled.actions
+    .filter(({ calls }) => calls.some((call) => byPattern(call, view) && possible(call.where, view)))
+    .map(({ name }) => name);
+  const hit = compiled.approval.find(({ rule, where }) => applies(rule, names, view) && possible(where, view));
+  return hit?.rule;
+}
+
+const applies = ({ action }: ApprovalRule, names: readonly string[], { method }: CallView): boolean =>
+  action === 'writes' ? method !== 'GET' && method !== 'HEAD' : names.some((name) => scopeCovers(action, name));
+
+const possible = (where: readonly CompiledConstraint[], view: CallView): boolean =>
+  where.every(({ judge }) => judge(view) !== 'fails');

@@ -1,0 +1,126 @@
+// JSON that means one thing to every parser: no duplicate members, no trailing bytes, bounded depth (RFC 8259, I-JSON).
+import { JSON_DEPTH_MAX } from './limits.ts';
+
+export type StrictJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string };
+
+type Cursor = { readonly text: string; at: number };
+class Refusal extends Error {}
+
+const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const BLANK = /[ \t\n\r]*/y;
+const LITERALS = { true: true, false: false, null: null } as const;
+
+/** Shape: the whole text is one JSON value. The reason is for the operator and the caller alike; it quotes no value. */
+export function parseStrictJson(text: string): StrictJson {
+  const cursor: Cursor = { text, at: 0 };
+  try {
+    skipBlank(cursor);
+    const value = readValue(cursor, 0);
+    skipBlank(cursor);
+    if (cursor.at !== text.length) throw new Refusal('has text after the JSON value');
+    return { ok: true, value };
+  } catch (thrown) {
+    if (thrown instanceof Refusal) return { ok: false, reason: thrown.message };
+    throw thrown;
+  }
+}
+
+function match(cursor: Cursor, pattern: RegExp): string | undefined {
+  pattern.lastIndex = cursor.at;
+  const found = pattern.exec(cursor.text)?.[0];
+  if (found !== undefined) cursor.at += found.length;
+  return found;
+}
+
+const skipBlank = (cursor: Cursor): void => void match(cursor, BLANK);
+
+function readValue(cursor: Cursor, depth: number): unknown {
+  if (depth > JSON_DEPTH_MAX) throw new Refusal(`is nested deeper than ${JSON_DEPTH_MAX} levels`);
+  const char = cursor.text[cursor.at];
+  if (char === '{') return readObject(cursor, depth);
+  if (char === '[') return readArray(cursor, depth);
+  if (char === '"') return readString(cursor);
+  const number = match(cursor, NUMBER);
+  if (number !== undefined && number !== '') return readNumber(number);
+  return readLiteral(cursor);
+}
+
+function readNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value)) throw new Refusal('holds a number out of range');
+  return value;
+}
+
+function readLiteral(cursor: Cursor): unknown {
+  for (const [word, value] of Object.entries(LITERALS)) {
+    if (cursor.text.startsWith(word, cursor.at)) {
+      cursor.at += word.length;
+      return value;
+    }
+  }
+  throw new Refusal('is not valid JSON');
+}
+
+function readString(cursor: Cursor): string {
+  const raw = match(cursor, STRING);
+  if (raw === undefined) throw new Refusal('holds a string that does not end or has a bad escape');
+  const value = JSON.parse(raw) as string;
+  if (!value.isWellFormed()) throw new Refusal('holds a lone surrogate');
+  return value;
+}
+
+function expect(cursor: Cursor, char: string): void {
+  if (cursor.text[cursor.at] !== char) throw new Refusal('is not valid JSON');
+  cursor.at += 1;
+}
+
+/** After an item: true for one more, false at the end. */
+function more(cursor: Cursor, end: string): boolean {
+  skipBlank(cursor);
+  if (cursor.text[cursor.at] === end) {
+    cursor.at += 1;
+    return false;
+  }
+  expect(cursor, ',');
+  skipBlank(cursor);
+  return true;
+}
+
+function readArray(cursor: Cursor, depth: number): unknown[] {
+  cursor.at += 1;
+  const items: unknown[] = [];
+  skipBlank(cursor);
+  if (cursor.text[cursor.at] === ']') {
+    cursor.at += 1;
+    return items;
+  }
+  do items.push(readValue(cursor, depth + 1));
+  while (more(cursor, ']'));
+  return items;
+}
+
+function readObject(cursor: Cursor, depth: number): Record<string, unknown> {
+  cursor.at += 1;
+  const object: Record<string, unknown> = {};
+  skipBlank(cursor);
+  if (cursor.text[cursor.at] === '}') {
+    cursor.at += 1;
+    return object;
+  }
+  do readMember(cursor, object, depth);
+  while (more(cursor, '}'));
+  return object;
+}
+
+function readMember(cursor: Cursor, object: Record<string, unknown>, depth: number): void {
+  if (cursor.text[cursor.at] !== '"') throw new Refusal('is not valid JSON');
+  const name = readString(cursor);
+  if (Object.hasOwn(object, name)) throw new Refusal('repeats a member name');
+  skipBlank(cursor);
+  expect(cursor, ':');
+  skipBlank(cursor);
+  const value = readValue(cursor, depth + 1);
+  // defineProperty: `__proto__` becomes a plain member and touches no prototype.
+  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+}
