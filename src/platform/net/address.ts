@@ -1,0 +1,104 @@
+// Which addresses a dial may go to: parsed to bytes, known-good ranges only (corpus, address rule).
+import { isIPv4, isIPv6 } from 'node:net';
+
+export type NetworkRule =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'private'; readonly ranges: readonly string[] }
+  | { readonly kind: 'loopback' };
+
+export type Cidr = { readonly family: 4 | 6; readonly base: bigint; readonly bits: number };
+
+const IPV4_BITS = 32;
+const IPV6_BITS = 128;
+
+/** RFC 6890 and its registry: nothing in here is global unicast. */
+const IPV4_CLOSED = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.31.196.0/24',
+  '192.52.193.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '192.175.48.0/24',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+].map(cidrOf);
+const IPV6_OPEN = cidrOf('2000::/3');
+/** Inside 2000::/3: protocol assignments with Teredo, 6to4, documentation. */
+const IPV6_CLOSED = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'].map(cidrOf);
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map(cidrOf);
+const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(cidrOf);
+
+function parseAddress(text: string): { readonly family: 4 | 6; readonly value: bigint } | undefined {
+  if (isIPv4(text)) {
+    return { family: 4, value: text.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n) };
+  }
+  return isIPv6(text) && !text.includes('%') ? { family: 6, value: parseIpv6(text) } : undefined;
+}
+
+function parseIpv6(text: string): bigint {
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
+  if (dotted?.[1] !== undefined && dotted[2] !== undefined) {
+    const low = parseAddress(dotted[2])?.value ?? 0n;
+    return parseIpv6(`${dotted[1]}${(low >> 16n).toString(16)}:${(low & 0xffffn).toString(16)}`);
+  }
+  const [head = '', tail] = text.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...Array<string>(zeros).fill('0'), ...right];
+  return groups.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n);
+}
+
+export function parseCidr(text: string): Cidr | undefined {
+  const [address = '', length, rest] = text.split('/');
+  const parsed = parseAddress(address);
+  if (parsed === undefined || length === undefined || rest !== undefined || !/^\d{1,3}$/.test(length)) return undefined;
+  const bits = Number(length);
+  const width = parsed.family === 4 ? IPV4_BITS : IPV6_BITS;
+  if (bits > width || parsed.value % (1n << BigInt(width - bits)) !== 0n) return undefined;
+  return { family: parsed.family, base: parsed.value, bits };
+}
+
+function cidrOf(text: string): Cidr {
+  const cidr = parseCidr(text);
+  if (cidr === undefined) throw new Error(`not a range: ${text}`);
+  return cidr;
+}
+
+function holds({ family, base, bits }: Cidr, address: { readonly family: 4 | 6; readonly value: bigint }): boolean {
+  if (family !== address.family) return false;
+  const shift = BigInt((family === 4 ? IPV4_BITS : IPV6_BITS) - bits);
+  return address.value >> shift === base >> shift;
+}
+
+/** Whether a range may be opened by `network: {private: […]}`: it lies inside RFC 1918 or fc00::/7. */
+export function isPrivateRange(text: string): boolean {
+  const cidr = parseCidr(text);
+  if (cidr === undefined) return false;
+  return PRIVATE.some((range) => range.bits <= cidr.bits && holds(range, { family: cidr.family, value: cidr.base }));
+}
+
+export function isAllowedAddress(text: string, rule: NetworkRule): boolean {
+  const address = parseAddress(text);
+  if (address === undefined) return false;
+  const within = (ranges: readonly Cidr[]): boolean => ranges.some((range) => holds(range, address));
+  if (rule.kind === 'loopback') return within(LOOPBACK);
+  if (rule.kind === 'private') {
+    const ranges = rule.ranges.length === 0 ? PRIVATE : rule.ranges.map(cidrOf);
+    if (within(PRIVATE)) return within(ranges);
+  }
+  if (address.family === 4) return !within(IPV4_CLOSED);
+  return holds(IPV6_OPEN, address) && !within(IPV6_CLOSED);
+}
+
+export const isLoopbackAddress = (text: string): boolean => isAllowedAddress(text, { kind: 'loopback' });
