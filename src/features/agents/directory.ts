@@ -1,0 +1,69 @@
+// Agents as they are now: the stored row under the live config, which decides grants and, where it says so, the mode.
+import type { Reader } from '#platform/storage/compiler.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Statement } from '#kernel/unit.ts';
+import type { Agent, AgentSettings } from './model.ts';
+import { type AgentRow, agentBy, agentsAfter, insertAgent } from './store.ts';
+
+export type Ceilings = { readonly agents: ReadonlyMap<string, AgentSettings>; readonly ceiling: AgentSettings };
+
+export type AgentDirectory = {
+  readonly find: (idOrName: string) => Promise<Agent | undefined>;
+  /** By name, after `cursor`. */
+  readonly list: (page: { readonly limit: number; readonly cursor: string }) => Promise<readonly Agent[]>;
+};
+
+export function createAgentDirectory(reader: Reader, settings: () => Ceilings): AgentDirectory {
+  const live = (row: AgentRow | undefined): Agent | undefined => (row === undefined ? undefined : agentOf(row, settings()));
+  return {
+    find: async (idOrName) => live(await agentBy(reader, idOrName)),
+    list: async ({ limit, cursor }) => {
+      const rows = await agentsAfter(reader, cursor, limit);
+      return rows.map(live).filter((agent) => agent !== undefined);
+    },
+  };
+}
+
+/** `undefined`: the row came from a config that no longer names it. */
+export function agentOf(row: AgentRow, { agents, ceiling }: Ceilings): Agent | undefined {
+  const named = agents.get(row.name);
+  if (row.source === 'config' && named === undefined) return undefined;
+  const own = named ?? ceiling;
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    mode: named?.mode ?? row.mode,
+    onWarning: row.on_warning,
+    onCritical: row.on_critical,
+    status: row.status,
+    source: named === undefined ? 'api' : 'config',
+    grants: own.services,
+    createdAtMs: row.created_at,
+  };
+}
+
+/** Rows for agents of the config that have none yet: they exist without registering. */
+export async function missingAgents(
+  { agents }: Ceilings,
+  { reader, host }: { readonly reader: Reader; readonly host: Host },
+): Promise<readonly { readonly name: string; readonly id: string; readonly statement: Statement }[]> {
+  const created = [];
+  for (const [name, settings] of agents) {
+    if ((await agentBy(reader, name)) !== undefined) continue;
+    const id = host.id('agt');
+    const row: AgentRow = {
+      id,
+      name,
+      description: '',
+      mode: settings.mode ?? 'enforced',
+      on_warning: 'notify',
+      on_critical: 'notify',
+      status: 'active',
+      source: 'config',
+      created_at: host.nowMs(),
+    };
+    created.push({ name, id, statement: insertAgent(row) });
+  }
+  return created;
+}

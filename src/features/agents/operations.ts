@@ -1,0 +1,216 @@
+// Agents: register, list, read, change, delete, unblock. Agents are named by id or name everywhere.
+import { z } from 'zod';
+import { Fault } from '#kernel/errors.ts';
+import { LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import { type Caller, type Operation, operation } from '#kernel/operation.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { Statement } from '#kernel/unit.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { AgentDirectory, Ceilings } from './directory.ts';
+import type { Agent } from './model.ts';
+import { looser, newAgent, sameAgent } from './register.ts';
+import { agentFields, agentShape, showAgent } from './shape.ts';
+import { deleteAgent, insertAgent, updateAgent } from './store.ts';
+
+type Deps = {
+  readonly directory: AgentDirectory;
+  readonly settings: () => Ceilings;
+  readonly host: Host;
+  /** Ends the live passports of an agent in the same unit. */
+  readonly revokePassports: (agentId: string, reason: string) => Statement;
+};
+
+const id = z.string().min(1).max(100).describe('Agent id or name.');
+const agentOnly = z.strictObject({ id });
+
+export function agentOperations(deps: Deps): readonly Operation[] {
+  return [registering(deps), listing(deps), reading(deps), changing(deps), deleting(deps), unblocking(deps)];
+}
+
+function registering({ directory, settings, host }: Deps): Operation {
+  return operation({
+    name: 'stack_register_agent',
+    action: 'agent.register',
+    summary: 'Register an agent by name. Registering the same agent again answers the agent that is there.',
+    effect: 'write',
+    callers: ['key', 'person'],
+    scope: 'agents:write',
+    input: agentFields,
+    output: agentShape,
+    route: { method: 'POST', path: '/v1/agents/register' },
+    toolset: 'default',
+    line: 'operations',
+    run: async ({ caller, input, nowMs }) => {
+      const found = await directory.find(input.name);
+      if (caller.acting !== undefined && caller.acting.agentId !== found?.id) return foreign();
+      if (found !== undefined) {
+        const conflict = new Fault('CONFLICT', { detail: `agent ${input.name} exists and differs` });
+        return sameAgent(found, input) ? ok({ output: showAgent(found), changes: [] }) : refuse(conflict);
+      }
+      const row = newAgent(input, { id: host.id('agt'), nowMs, ceiling: settings().ceiling });
+      if (!row.ok) return row;
+      const agent: Agent = {
+        id: row.value.id,
+        name: row.value.name,
+        description: row.value.description,
+        mode: row.value.mode,
+        onWarning: row.value.on_warning,
+        onCritical: row.value.on_critical,
+        status: 'active',
+        source: 'api',
+        grants: settings().ceiling.services,
+        createdAtMs: nowMs,
+      };
+      const entry = { agent_id: agent.id, detail: { name: agent.name, mode: agent.mode } };
+      return ok({ output: showAgent(agent), status: 201, changes: [insertAgent(row.value)], entry });
+    },
+  });
+}
+
+const foreign = (): Result<never> =>
+  refuse(new Fault('FORBIDDEN', { detail: 'the transport says which agent acts; it may not act for another' }));
+
+function listing({ directory }: Deps): Operation {
+  return operation({
+    name: 'stack_list_agents',
+    action: 'agent.list',
+    summary: 'List the agents with their modes and grants.',
+    effect: 'read',
+    callers: ['key', 'person'],
+    scope: 'agents:read',
+    input: z.strictObject({
+      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
+      cursor: z.string().max(100).optional(),
+    }),
+    output: z.strictObject({ agents: z.array(agentShape), next_cursor: z.string().nullable() }),
+    route: { method: 'GET', path: '/v1/agents' },
+    toolset: 'agents',
+    line: 'operations',
+    run: async ({ input }) => {
+      const found = await directory.list({ limit: input.limit, cursor: input.cursor ?? '' });
+      const next_cursor = found.length === input.limit ? (found.at(-1)?.name ?? null) : null;
+      return ok({ output: { agents: found.map(showAgent), next_cursor }, changes: [] });
+    },
+  });
+}
+
+/** The agent, if this caller may see or act on it. */
+async function reach({ directory }: Deps, caller: Caller, idOrName: string): Promise<Result<Agent>> {
+  const agent = await directory.find(idOrName);
+  if (agent === undefined) return refuse(new Fault('NOT_FOUND', { detail: `no agent ${idOrName}` }));
+  return caller.acting !== undefined && caller.acting.agentId !== agent.id ? foreign() : ok(agent);
+}
+
+function reading(deps: Deps): Operation {
+  return operation({
+    name: 'stack_get_agent',
+    action: 'agent.read',
+    summary: 'Read one agent.',
+    effect: 'read',
+    callers: ['key', 'passport', 'person'],
+    scope: 'agents:read',
+    input: agentOnly,
+    output: agentShape,
+    route: { method: 'GET', path: '/v1/agents/:id' },
+    toolset: 'agents',
+    line: 'operations',
+    run: async ({ caller, input }) => {
+      const agent = await reach(deps, caller, input.id);
+      return agent.ok ? ok({ output: showAgent(agent.value), changes: [] }) : agent;
+    },
+  });
+}
+
+function changing(deps: Deps): Operation {
+  return operation({
+    name: 'stack_update_agent',
+    action: 'agent.update',
+    summary: 'Change an agent. A key may only make it stricter; what the config sets cannot be changed by a call.',
+    effect: 'write',
+    callers: ['key', 'person'],
+    scope: 'agents:write',
+    input: agentFields.omit({ name: true }).extend({ id }),
+    output: agentShape,
+    route: { method: 'PATCH', path: '/v1/agents/:id' },
+    toolset: 'agents',
+    line: 'operations',
+    run: async ({ caller, input }) => {
+      const found = await reach(deps, caller, input.id);
+      if (!found.ok) return found;
+      const agent = found.value;
+      const next: Agent = {
+        ...agent,
+        description: input.description ?? agent.description,
+        mode: input.accountability_mode ?? agent.mode,
+        onWarning: input.on_warning ?? agent.onWarning,
+        onCritical: input.on_critical ?? agent.onCritical,
+      };
+      const refusal = changeProblem(deps, caller, { agent, next });
+      if (refusal !== undefined) return refuse(refusal);
+      const { description, mode, onWarning, onCritical } = next;
+      const change = updateAgent(agent.id, { description, mode, on_warning: onWarning, on_critical: onCritical });
+      return ok({ output: showAgent(next), changes: [change], entry: { agent_id: agent.id, detail: { mode } } });
+    },
+  });
+}
+
+type Change = { readonly agent: Agent; readonly next: Agent };
+
+function changeProblem({ settings }: Deps, caller: Caller, { agent, next }: Change): Fault | undefined {
+  if (next.mode !== agent.mode && settings().agents.get(agent.name)?.mode !== undefined) {
+    return new Fault('CONFLICT', { detail: 'the mode is set in the config', next: 'Change agents.NAME.mode in the config.' });
+  }
+  const eased = (from: string, to: string): boolean => from === 'block' && to === 'notify';
+  const easier =
+    looser(next.mode, agent.mode) || eased(agent.onWarning, next.onWarning) || eased(agent.onCritical, next.onCritical);
+  return caller.kind === 'key' && easier ? new Fault('FORBIDDEN', { detail: 'a key may only make an agent stricter' }) : undefined;
+}
+
+function deleting(deps: Deps): Operation {
+  return operation({
+    name: 'stack_delete_agent',
+    action: 'agent.delete',
+    summary: 'Delete an agent and end its passports.',
+    effect: 'destroy',
+    callers: ['key', 'person'],
+    scope: 'agents:write',
+    input: agentOnly,
+    output: z.strictObject({ id: z.string(), deleted: z.boolean() }),
+    route: { method: 'DELETE', path: '/v1/agents/:id' },
+    toolset: 'agents',
+    line: 'operations',
+    run: async ({ caller, input }) => {
+      const found = await reach(deps, caller, input.id);
+      if (!found.ok) return found;
+      const agent = found.value;
+      if (agent.source === 'config') {
+        return refuse(new Fault('CONFLICT', { detail: 'the agent is in the config', next: 'Remove it from agents in the config.' }));
+      }
+      const changes = [deps.revokePassports(agent.id, 'Agent deleted'), deleteAgent(agent.id)];
+      return ok({ output: { id: agent.id, deleted: true }, changes, entry: { agent_id: agent.id } });
+    },
+  });
+}
+
+function unblocking(deps: Deps): Operation {
+  return operation({
+    name: 'stack_unblock_agent',
+    action: 'agent.unblock',
+    summary: 'Let a blocked agent have passports again.',
+    effect: 'write',
+    callers: ['person'],
+    scope: 'agents:write',
+    input: agentOnly,
+    output: agentShape,
+    route: { method: 'POST', path: '/v1/agents/:id/unblock' },
+    toolset: null,
+    line: 'operations',
+    run: async ({ caller, input }) => {
+      const found = await reach(deps, caller, input.id);
+      if (!found.ok) return found;
+      const agent: Agent = { ...found.value, status: 'active' };
+      const changes = [updateAgent(agent.id, { status: 'active' })];
+      return ok({ output: showAgent(agent), changes, entry: { agent_id: agent.id } });
+    },
+  });
+}

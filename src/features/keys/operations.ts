@@ -1,0 +1,83 @@
+// API keys: persons make, list and revoke them. A key is shown once, when it is made.
+import { z } from 'zod';
+import { toHex } from '#kernel/bytes.ts';
+import { type Operation, operation } from '#kernel/operation.ts';
+import { ok } from '#kernel/result.ts';
+import type { Statement } from '#kernel/unit.ts';
+import { keyedHash } from '#platform/crypto/derive.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import { insertKey, liveKeys, revokeKey } from './store.ts';
+
+type Deps = { readonly reader: Reader; readonly host: Host; readonly pepper: Uint8Array };
+
+const KEY_BYTES = 32;
+
+export type MintedKey = { readonly id: string; readonly apiKey: string; readonly createdAtMs: number; readonly statement: Statement };
+
+export function mintKey({ host, pepper }: Pick<Deps, 'host' | 'pepper'>, name: string): MintedKey {
+  const apiKey = `sk_live_${toHex(host.randomBytes(KEY_BYTES))}`;
+  const [id, createdAtMs] = [host.id('key'), host.nowMs()];
+  const row = { id, name, hash: keyedHash(pepper, apiKey), created_at: createdAtMs, revoked_at: null };
+  return { id, apiKey, createdAtMs, statement: insertKey(row) };
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+const shown = z.strictObject({ id: z.string(), name: z.string(), created_at: z.string() });
+
+export function keyOperations(deps: Deps): readonly Operation[] {
+  const create = operation({
+    name: 'stack_create_key',
+    action: 'key.create',
+    summary: 'Make an API key. It is shown once.',
+    effect: 'write',
+    callers: ['person'],
+    scope: 'agents:write',
+    input: z.strictObject({ name: z.string().min(1).max(64).describe('What the key is for.') }),
+    output: shown.extend({ api_key: z.string() }),
+    route: { method: 'POST', path: '/v1/keys' },
+    toolset: null,
+    line: 'operations',
+    run: async ({ input }) => {
+      const { id, apiKey, createdAtMs, statement } = mintKey(deps, input.name);
+      const output = { id, name: input.name, created_at: iso(createdAtMs), api_key: apiKey };
+      return ok({ output, status: 201, changes: [statement], entry: { detail: { key: id, name: input.name } } });
+    },
+  });
+  const list = operation({
+    name: 'stack_list_keys',
+    action: 'key.list',
+    summary: 'List the live API keys by id and name.',
+    effect: 'read',
+    callers: ['person'],
+    scope: 'agents:read',
+    input: z.strictObject({}),
+    output: z.strictObject({ keys: z.array(shown), next_cursor: z.null() }),
+    route: { method: 'GET', path: '/v1/keys' },
+    toolset: null,
+    line: 'operations',
+    run: async () => {
+      const rows = await liveKeys(deps.reader);
+      const keys = rows.map(({ id, name, created_at }) => ({ id, name, created_at: iso(created_at) }));
+      return ok({ output: { keys, next_cursor: null }, changes: [] });
+    },
+  });
+  const revoke = operation({
+    name: 'stack_revoke_key',
+    action: 'key.revoke',
+    summary: 'Revoke an API key at once.',
+    effect: 'destroy',
+    callers: ['person'],
+    scope: 'agents:write',
+    input: z.strictObject({ id: z.string().max(100) }),
+    output: z.strictObject({ id: z.string(), revoked: z.boolean() }),
+    route: { method: 'DELETE', path: '/v1/keys/:id' },
+    toolset: null,
+    line: 'operations',
+    run: async ({ input, nowMs }) => {
+      const entry = { detail: { key: input.id } };
+      return ok({ output: { id: input.id, revoked: true }, changes: [revokeKey(input.id, nowMs)], entry });
+    },
+  });
+  return [create, list, revoke];
+}

@@ -1,0 +1,15 @@
+// The SQL of API keys.
+import type { Statement } from '#kernel/unit.ts';
+import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
+
+export type KeyRow = { id: string; name: string; hash: string; created_at: number; revoked_at: number | null };
+
+const db = compiler<{ api_keys: KeyRow }>();
+
+export const keyByHash = (reader: Reader, hash: string): Promise<KeyRow | undefined> =>
+  reader.first(db.selectFrom('api_keys').selectAll().where('hash', '=', hash));
+export const liveKeys = (reader: Reader): Promise<KeyRow[]> =>
+  reader.all(db.selectFrom('api_keys').selectAll().where('revoked_at', 'is', null).orderBy('created_at'));
+export const insertKey = (row: KeyRow): Statement => statement(db.insertInto('api_keys').values(row), 1);
+export const revokeKey = (id: string, nowMs: number): Statement =>
+  statement(db.updateTable('api_keys').set({ revoked_at: nowMs }).where('id', '=', id).where('revoked_at', 'is', null), 1);
