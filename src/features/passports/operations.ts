@@ -1,0 +1,206 @@
+// Passports: issue, verify, list, revoke, and the keys that verify them offline.
+import { z } from 'zod';
+import type { Agent } from '#features/agents/model.ts';
+import { Fault } from '#kernel/errors.ts';
+import type { Operation } from '#kernel/operation.ts';
+import { operation } from '#kernel/operation.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import { LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import type { SigningKey } from '#platform/crypto/signing.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import { planPassport, type ScopeRules } from './issue.ts';
+import { newPassport, tokenOf } from './mint.ts';
+import { issueInput, issueOutput, listOutput, revokeOutput, showIssued, showListed, verifyOutput } from './shape.ts';
+import { insertPassport, livePassports, passportBy, revokePassport } from './store.ts';
+import { readToken } from './token.ts';
+import type { PassportVerifier } from './verify.ts';
+
+type Deps = {
+  readonly reader: Reader;
+  readonly host: Host;
+  readonly key: SigningKey;
+  readonly issuer: () => string;
+  readonly findAgent: (idOrName: string) => Promise<Agent | undefined>;
+  readonly ttl: () => { readonly ttlSeconds: number; readonly ttlSecondsMax: number };
+  readonly scopes: ScopeRules;
+  readonly verifier: PassportVerifier;
+};
+
+export function passportOperations(deps: Deps): readonly Operation[] {
+  return [issuing(deps), verifying(deps), listing(deps), revoking(deps), publishing(deps)];
+}
+
+function issuing(deps: Deps): Operation {
+  return operation({
+    name: 'stack_issue_passport',
+    action: 'passport.issue',
+    summary:
+      'Mint a short-lived passport for one agent and one intent. Give agent (name) or agent_id and intent {summary, ' +
+      'services}. Send the token as the passport argument of stack_proxy_request.',
+    effect: 'write',
+    callers: ['key', 'person'],
+    scope: 'passports:write',
+    input: issueInput,
+    output: issueOutput,
+    route: { method: 'POST', path: '/v1/passports/issue' },
+    toolset: 'default',
+    line: 'operations',
+    run: async ({ caller, input }) => {
+      const agent = await agentFor(deps, input.agent_id, input.agent);
+      if (!agent.ok) return agent;
+      if (caller.acting !== undefined && caller.acting.agentId !== agent.value.id) {
+        return refuse(new Fault('FORBIDDEN', { detail: 'the transport names another agent' }));
+      }
+      const { ttlSeconds, ttlSecondsMax } = deps.ttl();
+      const intent =
+        input.intent === undefined
+          ? undefined
+          : {
+              summary: input.intent.summary,
+              services: input.intent.services,
+              willDelegate: input.intent.will_delegate ?? false,
+              estimatedDurationSeconds: input.intent.estimated_duration_seconds,
+            };
+      const wish = { intent, scopes: input.scopes, constraints: input.constraints ?? [] };
+      const services = planPassport(agent.value, wish as never, deps.scopes);
+      if (!services.ok) return services;
+      const plan = { agent: agent.value, services: services.value, intent, mintedBy: caller.id };
+      const ttl = Math.min(input.ttl_seconds ?? ttlSeconds, ttlSecondsMax);
+      const row = newPassport({ ...plan, ttlSeconds: ttl, sessionId: undefined, standing: false }, deps.host);
+      const signing = { key: deps.key, issuer: deps.issuer(), checkpointIntervalSeconds: input.checkpoint_interval_seconds };
+      const entry = {
+        agent_id: row.agent_id,
+        session_id: row.session_id,
+        passport_jti: row.jti,
+        detail: { services: services.value.map(({ service }) => service), ttl_seconds: ttl },
+      };
+      return ok({ output: showIssued(row, tokenOf(row, signing)), status: 201, changes: [insertPassport(row)], entry });
+    },
+  });
+}
+
+async function agentFor(deps: Deps, id: string | undefined, name: string | undefined): Promise<Result<Agent>> {
+  const wanted = id ?? name;
+  if (wanted === undefined || (id !== undefined && name !== undefined && id !== name)) {
+    const issues = [{ path: 'agent_id', message: 'give agent_id or agent' }];
+    return refuse(new Fault('INVALID_REQUEST', { metadata: { issues } }));
+  }
+  const agent = await deps.findAgent(wanted);
+  if (agent !== undefined) return ok(agent);
+  const next = 'Register the agent first with stack_register_agent.';
+  return refuse(new Fault('NOT_FOUND', { detail: `no agent ${wanted}`, next }));
+}
+
+function verifying(deps: Deps): Operation {
+  return operation({
+    name: 'stack_verify_passport',
+    action: 'passport.verify',
+    summary: 'Say whether a passport is valid right now, and what it holds.',
+    effect: 'read',
+    callers: 'anyone',
+    scope: 'passports:read',
+    input: z.strictObject({ token: z.string().max(20_000) }),
+    output: verifyOutput,
+    route: { method: 'POST', path: '/v1/passports/verify' },
+    toolset: 'passports',
+    line: 'operations',
+    run: async ({ input, nowMs }) => {
+      const live = await deps.verifier.verify(input.token);
+      if (!live.ok) return ok({ output: { valid: false, code: live.fault.code }, changes: [] });
+      const keys = new Map([[deps.key.kid, deps.key.publicKey]]);
+      const claims = readToken(input.token, { keys, issuer: deps.issuer(), nowMs });
+      if (!claims.ok) return ok({ output: { valid: false, code: claims.fault.code }, changes: [] });
+      return ok({ output: { valid: true, claims: { ...claims.value } }, changes: [] });
+    },
+  });
+}
+
+function listing(deps: Deps): Operation {
+  return operation({
+    name: 'stack_list_active_passports',
+    action: 'passport.list',
+    summary: 'List live passports: a key those it minted, a passport those of its session, a person all.',
+    effect: 'read',
+    callers: ['key', 'passport', 'person'],
+    scope: 'passports:read',
+    input: z.strictObject({
+      agent_id: z.string().max(100).optional(),
+      session_id: z.string().max(100).optional(),
+      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
+      cursor: z.string().max(100).optional(),
+    }),
+    output: listOutput,
+    route: { method: 'GET', path: '/v1/passports' },
+    toolset: 'passports',
+    line: 'operations',
+    run: async ({ caller, input, nowMs }) => {
+      const agentId = input.agent_id === undefined ? undefined : ((await deps.findAgent(input.agent_id))?.id ?? '');
+      const own = caller.kind === 'passport' ? (caller.acting?.sessionId ?? '') : input.session_id;
+      const rows = await livePassports(deps.reader, {
+        nowMs,
+        agentId,
+        sessionId: own,
+        mintedBy: caller.kind === 'key' ? caller.id : undefined,
+        after: input.cursor ?? '',
+        limit: input.limit,
+      });
+      const next_cursor = rows.length === input.limit ? (rows.at(-1)?.jti ?? null) : null;
+      return ok({ output: { passports: rows.map(showListed), next_cursor }, changes: [] });
+    },
+  });
+}
+
+function revoking(deps: Deps): Operation {
+  return operation({
+    name: 'stack_revoke_passport',
+    action: 'passport.revoke',
+    summary: 'Revoke a passport by its jti. It is refused at its next use.',
+    effect: 'destroy',
+    callers: ['key', 'passport', 'person'],
+    scope: 'passports:write',
+    input: z.strictObject({ jti: z.string().max(100), reason: z.string().max(500).optional() }),
+    output: revokeOutput,
+    route: { method: 'POST', path: '/v1/passports/:jti/revoke' },
+    toolset: 'default',
+    line: 'operations',
+    run: async ({ caller, input, nowMs }) => {
+      const started = deps.host.monotonicMs();
+      const row = await passportBy(deps.reader, input.jti);
+      const mine =
+        caller.kind === 'person' ||
+        (caller.acting === undefined ? row?.minted_by === caller.id : row?.agent_id === caller.acting.agentId);
+      if (row === undefined || !mine) return refuse(new Fault('NOT_FOUND', { detail: 'no such passport of this caller' }));
+      const done = row.revoked_at !== null;
+      const changes = done ? [] : [revokePassport(row.jti, { nowMs, reason: input.reason ?? 'revoked by a caller' })];
+      const entry = { agent_id: row.agent_id, session_id: row.session_id, passport_jti: row.jti };
+      const output = {
+        revoked: done ? [] : [row.jti],
+        cascaded: 0,
+        cut: { requests: 0, streams: 0, calls: 0, approvals: 0 },
+        took_ms: Math.round(deps.host.monotonicMs() - started),
+      };
+      return ok({ output, changes, entry: { ...entry, detail: { reason: input.reason ?? null, already: done } } });
+    },
+  });
+}
+
+function publishing(deps: Deps): Operation {
+  return operation({
+    name: 'stack_get_jwks',
+    action: 'passport.jwks',
+    summary: 'The public keys that verify passports (RFC 7517).',
+    effect: 'read',
+    callers: 'anyone',
+    scope: 'passports:read',
+    input: z.strictObject({}),
+    output: z.strictObject({ keys: z.array(z.record(z.string(), z.string())) }),
+    route: { method: 'GET', path: '/v1/.well-known/jwks.json' },
+    toolset: null,
+    line: 'operations',
+    run: async () => {
+      const key = { ...deps.key.publicJwk, kid: deps.key.kid, alg: 'EdDSA', use: 'sig' };
+      return ok({ output: { keys: [key] }, changes: [] });
+    },
+  });
+}

@@ -1,0 +1,87 @@
+// X-Stack-Agent beside a key: one automatic passport per (key, agent), one session across renewals (contract 2).
+// Once revoked it stays so until the key issues a passport with a declared intent.
+import type { Agent } from '#features/agents/model.ts';
+import { Fault } from '#kernel/errors.ts';
+import { INTENT_SUMMARY_CHARS_MAX } from '#kernel/limits.ts';
+import type { Trace } from '#kernel/operation.ts';
+import { type Result, refuse } from '#kernel/result.ts';
+import type { Committed, EntryDraft, Unit } from '#kernel/unit.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import { newPassport } from './mint.ts';
+import type { LivePassport } from './model.ts';
+import { insertPassport, type PassportRow, standingOf } from './store.ts';
+import type { PassportVerifier } from './verify.ts';
+
+export type StandingRequest = {
+  readonly key: string;
+  readonly agentName: string;
+  readonly intent: string | undefined;
+  readonly trace: Trace;
+};
+export type Standing = { readonly ensure: (request: StandingRequest) => Promise<Result<LivePassport>> };
+
+type Deps = {
+  readonly reader: Reader;
+  readonly verifier: Pick<PassportVerifier, 'byJti'>;
+  readonly findAgent: (idOrName: string) => Promise<Agent | undefined>;
+  readonly commit: (unit: Unit) => Promise<Result<Committed>>;
+  readonly draft: (fields: Partial<EntryDraft>) => EntryDraft;
+  readonly ttlSeconds: () => number;
+  readonly host: Host;
+};
+
+/** Renewed while this much is left, so that no call meets a passport that ends under it. */
+const RENEW_BEFORE_MS = 60_000;
+
+export function createStanding(deps: Deps): Standing {
+  // Single flight: parallel first calls of one agent share one passport.
+  const flights = new Map<string, Promise<Result<LivePassport>>>();
+  return {
+    ensure: (request) => {
+      const id = `${request.key} ${request.agentName}`;
+      const known = flights.get(id);
+      if (known !== undefined) return known;
+      const flight = ensure(deps, request).finally(() => flights.delete(id));
+      flights.set(id, flight);
+      return flight;
+    },
+  };
+}
+
+async function ensure(deps: Deps, request: StandingRequest): Promise<Result<LivePassport>> {
+  const agent = await deps.findAgent(request.agentName);
+  if (agent === undefined) return refuse(new Fault('NOT_FOUND', { detail: `no agent ${request.agentName}` }));
+  if (agent.status === 'blocked') return refuse(new Fault('PASSPORT_BLOCKED'));
+  const row = await standingOf(deps.reader, request.key, agent.id);
+  if (row !== undefined && row.revoked_at !== null) {
+    const next = 'Issue a passport with a declared intent, or ask a person to unblock the agent.';
+    return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'standing passport revoked', next }));
+  }
+  const fresh = row !== undefined && row.expires_at - deps.host.nowMs() > RENEW_BEFORE_MS;
+  return fresh ? deps.verifier.byJti(row.jti) : renew(deps, request, { agent, row });
+}
+
+type Base = { readonly agent: Agent; readonly row: PassportRow | undefined };
+
+async function renew(deps: Deps, request: StandingRequest, { agent, row }: Base): Promise<Result<LivePassport>> {
+  const summary = (request.intent ?? `standing session of ${agent.name}`).slice(0, INTENT_SUMMARY_CHARS_MAX);
+  const services = agent.grants.map(({ service, scopes }) => ({ service, scopes, constraints: [] }));
+  const names = services.map(({ service }) => service);
+  const intent = { summary, services: names, willDelegate: false, estimatedDurationSeconds: undefined };
+  const plan = { agent, services, intent, ttlSeconds: deps.ttlSeconds(), mintedBy: request.key };
+  const next = newPassport({ ...plan, sessionId: row?.session_id, standing: true }, deps.host);
+  const entry = deps.draft({
+    layer: 'vault',
+    action: row === undefined ? 'passport.issue' : 'passport.checkpoint',
+    actor: { kind: 'key', id: request.key },
+    agent_id: agent.id,
+    session_id: next.session_id,
+    passport_jti: next.jti,
+    trace_id: request.trace.traceId,
+    span_id: request.trace.spanId,
+    detail: { standing: true, services: names },
+  });
+  const committed = await deps.commit({ statements: [insertPassport(next)], entries: [entry] });
+  return committed.ok ? deps.verifier.byJti(next.jti) : committed;
+}

@@ -1,0 +1,79 @@
+// The SQL of passports.
+import type { Statement } from '#kernel/unit.ts';
+import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
+import type { Intent, PassportService } from './model.ts';
+
+export type PassportRow = {
+  jti: string;
+  session_id: string;
+  agent_id: string;
+  agent_name: string;
+  parent_jti: string | null;
+  minted_by: string;
+  mode: 'enforced' | 'logged' | 'standard';
+  /** JSON of PassportService[]. */
+  services: string;
+  /** JSON of Intent, or null. */
+  intent: string | null;
+  issued_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+  revoke_reason: string | null;
+  standing: number;
+};
+
+const db = compiler<{ passports: PassportRow }>();
+
+export const passportBy = (reader: Reader, jti: string): Promise<PassportRow | undefined> =>
+  reader.first(db.selectFrom('passports').selectAll().where('jti', '=', jti));
+
+/** The newest standing passport that one key holds for one agent. */
+export const standingOf = (reader: Reader, mintedBy: string, agentId: string): Promise<PassportRow | undefined> =>
+  reader.first(
+    db
+      .selectFrom('passports')
+      .selectAll()
+      .where('minted_by', '=', mintedBy)
+      .where('agent_id', '=', agentId)
+      .where('standing', '=', 1)
+      .orderBy('issued_at', 'desc')
+      .limit(1),
+  );
+
+export type LiveFilter = {
+  readonly nowMs: number;
+  readonly mintedBy: string | undefined;
+  readonly agentId: string | undefined;
+  readonly sessionId: string | undefined;
+  readonly after: string;
+  readonly limit: number;
+};
+
+export function livePassports(reader: Reader, filter: LiveFilter): Promise<PassportRow[]> {
+  let query = db.selectFrom('passports').selectAll().where('revoked_at', 'is', null).where('expires_at', '>', filter.nowMs);
+  if (filter.mintedBy !== undefined) query = query.where('minted_by', '=', filter.mintedBy);
+  if (filter.agentId !== undefined) query = query.where('agent_id', '=', filter.agentId);
+  if (filter.sessionId !== undefined) query = query.where('session_id', '=', filter.sessionId);
+  return reader.all(query.where('jti', '>', filter.after).orderBy('jti').limit(filter.limit));
+}
+
+/** When and why a passport ends. */
+export type Ending = { readonly nowMs: number; readonly reason: string };
+
+export const insertPassport = (row: PassportRow): Statement => statement(db.insertInto('passports').values(row), 1);
+/** Guarded: a passport revoked meanwhile cannot be renewed. */
+export const extendPassport = (jti: string, expiresAtMs: number): Statement =>
+  statement(db.updateTable('passports').set({ expires_at: expiresAtMs }).where('jti', '=', jti).where('revoked_at', 'is', null), 1);
+export const revokePassport = (jti: string, { nowMs, reason }: Ending): Statement =>
+  statement(
+    db.updateTable('passports').set({ revoked_at: nowMs, revoke_reason: reason }).where('jti', '=', jti).where('revoked_at', 'is', null),
+    1,
+  );
+export const revokeAgentPassports = (agentId: string, { nowMs, reason }: Ending): Statement =>
+  statement(
+    db.updateTable('passports').set({ revoked_at: nowMs, revoke_reason: reason }).where('agent_id', '=', agentId).where('revoked_at', 'is', null),
+  );
+
+export const servicesOf = (row: PassportRow): readonly PassportService[] => JSON.parse(row.services) as PassportService[];
+export const intentOf = (row: PassportRow): Intent | undefined =>
+  row.intent === null ? undefined : (JSON.parse(row.intent) as Intent);

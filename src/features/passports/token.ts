@@ -1,0 +1,155 @@
+// The passport as text: one algorithm, one header, strict encodings (contract 9, security.md 3.3). Pure: now is an argument.
+import type { KeyObject } from 'node:crypto';
+import { canonicalize, type Json } from '#kernel/canonical.ts';
+import { decodeUtf8, fromBase64url, toBase64url, utf8 } from '#kernel/bytes.ts';
+import { Fault } from '#kernel/errors.ts';
+import { PASSPORT_TOKEN_BYTES_MAX, PASSPORT_TTL_SECONDS_MAX } from '#kernel/limits.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import { parseStrictJson } from '#kernel/strict-json.ts';
+import { type SigningKey, signBytes, verifyBytes } from '#platform/crypto/signing.ts';
+import { MODES } from '#features/agents/model.ts';
+import type { PassportService } from './model.ts';
+
+export type Claims = {
+  readonly iss: string;
+  readonly aud: string;
+  readonly sub: string;
+  readonly iat: number;
+  readonly nbf: number;
+  readonly exp: number;
+  readonly jti: string;
+  readonly stk: {
+    readonly operator_id: string;
+    readonly agent_id: string;
+    readonly agent_name: string;
+    readonly services: readonly {
+      readonly service_id: string;
+      readonly service_name: string;
+      readonly scopes: readonly string[];
+      readonly credential_ref: string;
+      readonly constraints: PassportService['constraints'];
+    }[];
+    readonly identity_claims: readonly never[];
+    readonly delegation_depth: number;
+    readonly session_id: string;
+    readonly accountability: string;
+    readonly intent_summary: string | null;
+    readonly intent_services: readonly string[];
+    readonly checkpoint_interval: number | null;
+    readonly parent_jti: string | null;
+    readonly chain: readonly string[];
+  };
+};
+
+export type TokenRules = {
+  readonly keys: ReadonlyMap<string, KeyObject>;
+  /** `iss` and `aud`: the public URL. */
+  readonly issuer: string;
+  readonly nowMs: number;
+};
+
+const ALGORITHM = 'EdDSA';
+const TYPE = 'passport+jwt';
+const JTI = /^pp_[0-9a-f]{32}$/;
+const AGENT_ID = /^agt_[0-9a-f]{32}$/;
+const SESSION_ID = /^ses_[0-9a-f]{32}$/;
+const DEPTH_MAX = 4;
+const MS = 1000;
+
+export function signToken(claims: Claims, key: SigningKey): string {
+  const header = toBase64url(utf8(canonicalize({ alg: ALGORITHM, kid: key.kid, typ: TYPE })));
+  const payload = toBase64url(utf8(canonicalize(claims as unknown as Json)));
+  const signature = signBytes(utf8(`${header}.${payload}`), key.privateKey);
+  return `${header}.${payload}.${toBase64url(signature)}`;
+}
+
+const invalid = (reason: string): Result<never> => refuse(new Fault('PASSPORT_INVALID', { detail: reason }));
+
+/** Signature and shape; time is judged apart, since a verified token may be kept and judged again. */
+export function openToken(token: string, rules: Pick<TokenRules, 'keys' | 'issuer'>): Result<Claims> {
+  // Before any signature work: a real passport is about 2 kB.
+  if (Buffer.byteLength(token) > PASSPORT_TOKEN_BYTES_MAX) return invalid('too_long');
+  const parts = token.split('.');
+  const [head = '', body = '', mark = ''] = parts;
+  if (parts.length !== 3) return invalid('shape');
+  const signature = fromBase64url(mark);
+  const header = readPart(head);
+  const payload = readPart(body);
+  if (signature === undefined || header === undefined || payload === undefined) return invalid('encoding');
+  const key = keyFor(header, rules.keys);
+  if (!key.ok) return key;
+  if (!verifyBytes(utf8(`${head}.${body}`), signature, key.value)) return invalid('signature');
+  const problem = claimsProblem(payload, rules.issuer);
+  return problem === undefined ? ok(payload as unknown as Claims) : invalid(problem);
+}
+
+/** No leeway: `exp` equal to now is over. */
+export function judgeTime(claims: Pick<Claims, 'iat' | 'nbf' | 'exp'>, nowMs: number): Result<void> {
+  if (claims.nbf * MS > nowMs || claims.iat * MS > nowMs) return invalid('not_yet');
+  if (claims.exp * MS <= nowMs) return refuse(new Fault('PASSPORT_EXPIRED', { detail: 'exp is past' }));
+  return ok(undefined);
+}
+
+export function readToken(token: string, rules: TokenRules): Result<Claims> {
+  const claims = openToken(token, rules);
+  if (!claims.ok) return claims;
+  const time = judgeTime(claims.value, rules.nowMs);
+  return time.ok ? claims : time;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function readPart(text: string): Members | undefined {
+  const bytes = fromBase64url(text);
+  const decoded = bytes === undefined ? undefined : decodeUtf8(bytes);
+  const parsed = decoded === undefined ? undefined : parseStrictJson(decoded);
+  if (parsed?.ok !== true) return undefined;
+  const { value } = parsed;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : undefined;
+}
+
+/** Exactly three members: no embedded keys, no crit, no negotiation. */
+function keyFor(header: Members, keys: TokenRules['keys']): Result<KeyObject> {
+  if (Object.keys(header).length !== 3) return invalid('header');
+  if (header['alg'] !== ALGORITHM) return invalid('alg');
+  if (header['typ'] !== TYPE) return invalid('typ');
+  const { kid } = header as { kid?: unknown };
+  const key = typeof kid === 'string' ? keys.get(kid) : undefined;
+  return key === undefined ? invalid('kid') : ok(key);
+}
+
+const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const matches = (value: unknown, pattern: RegExp): boolean => isText(value) && pattern.test(value);
+
+function claimsProblem(claims: Members, issuer: string): string | undefined {
+  const { iss, aud, sub, iat, nbf, exp, jti, stk } = claims;
+  if (iss !== issuer) return 'iss';
+  const audience = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud;
+  if (audience !== issuer) return 'aud';
+  if (!matches(sub, AGENT_ID)) return 'sub';
+  if (!isTime(iat)) return 'iat';
+  if (!isTime(nbf)) return 'nbf';
+  // A life longer than any we mint, or one that ends before it begins, is not ours.
+  if (!isTime(exp) || exp - iat > PASSPORT_TTL_SECONDS_MAX) return 'exp';
+  if (!matches(jti, JTI)) return 'jti';
+  if (typeof stk !== 'object' || stk === null) return 'stk';
+  return stkProblem(stk as Members, sub);
+}
+
+function stkProblem(stk: Members, sub: unknown): string | undefined {
+  if (stk['agent_id'] !== sub || !isText(stk['agent_name'])) return 'sub';
+  if (!matches(stk['session_id'], SESSION_ID)) return 'session';
+  if (!MODES.some((mode) => mode === stk['accountability'])) return 'accountability';
+  const depth = stk['delegation_depth'];
+  if (!Number.isSafeInteger(depth) || (depth as number) < 0 || (depth as number) > DEPTH_MAX) return 'depth';
+  const { services } = stk;
+  return Array.isArray(services) && services.every(isServiceClaim) ? undefined : 'scope';
+}
+
+function isServiceClaim(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { service_name: name, scopes, constraints } = value as Members;
+  return isText(name) && isTexts(scopes) && Array.isArray(constraints);
+}

@@ -1,0 +1,87 @@
+// Is this passport live right now? The signature is checked once per token, the row and the agent at every use, and the
+// live config stays a ceiling: a narrowed agent narrows at the next call, a widened one does not widen.
+import { createHash, type KeyObject } from 'node:crypto';
+import type { Agent, Grant } from '#features/agents/model.ts';
+import { Fault } from '#kernel/errors.ts';
+import { PASSPORT_CACHE_ENTRIES_MAX } from '#kernel/limits.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import type { LivePassport, PassportService } from './model.ts';
+import { intentOf, type PassportRow, passportBy, servicesOf } from './store.ts';
+import { type Claims, judgeTime, openToken } from './token.ts';
+
+export type PassportVerifier = {
+  readonly verify: (token: string) => Promise<Result<LivePassport>>;
+  /** For callers who may name a passport without its token. */
+  readonly byJti: (jti: string) => Promise<Result<LivePassport>>;
+};
+
+type Deps = {
+  readonly reader: Reader;
+  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly issuer: () => string;
+  readonly findAgent: (id: string) => Promise<Agent | undefined>;
+  /** What two scopes both allow. */
+  readonly intersect: (a: string, b: string) => string | undefined;
+  readonly host: Host;
+};
+
+export function createPassportVerifier(deps: Deps): PassportVerifier {
+  const opened = new Map<string, Claims>();
+  const open = (token: string): Result<Claims> => {
+    const id = createHash('sha256').update(token).digest('base64');
+    const known = opened.get(id);
+    if (known !== undefined) return ok(known);
+    const claims = openToken(token, { keys: deps.keys, issuer: deps.issuer() });
+    if (!claims.ok) return claims;
+    const [oldest] = opened.keys();
+    if (opened.size >= PASSPORT_CACHE_ENTRIES_MAX && oldest !== undefined) opened.delete(oldest);
+    opened.set(id, claims.value);
+    return claims;
+  };
+  return {
+    verify: async (token) => {
+      const claims = open(token);
+      if (!claims.ok) return claims;
+      const time = judgeTime(claims.value, deps.host.nowMs());
+      return time.ok ? live(deps, claims.value.jti) : time;
+    },
+    byJti: (jti) => live(deps, jti),
+  };
+}
+
+async function live(deps: Deps, jti: string): Promise<Result<LivePassport>> {
+  const row = await passportBy(deps.reader, jti);
+  if (row === undefined) return refuse(new Fault('PASSPORT_INVALID', { detail: 'unknown jti' }));
+  if (row.revoked_at !== null) return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'revoked' }));
+  if (row.expires_at <= deps.host.nowMs()) return refuse(new Fault('PASSPORT_EXPIRED', { detail: 'the lease has ended' }));
+  const agent = await deps.findAgent(row.agent_id);
+  if (agent === undefined) return refuse(new Fault('PASSPORT_REVOKED', { detail: 'the agent is gone' }));
+  if (agent.status === 'blocked') return refuse(new Fault('PASSPORT_BLOCKED', { detail: 'the agent is blocked' }));
+  return ok(liveOf(row, narrow(servicesOf(row), agent.grants, deps.intersect)));
+}
+
+export function liveOf(row: PassportRow, services: readonly PassportService[]): LivePassport {
+  return {
+    jti: row.jti,
+    sessionId: row.session_id,
+    agentId: row.agent_id,
+    agentName: row.agent_name,
+    mode: row.mode,
+    services,
+    intent: intentOf(row),
+    expiresAtMs: row.expires_at,
+    mintedBy: row.minted_by,
+  };
+}
+
+type Intersect = Deps['intersect'];
+
+function narrow(held: readonly PassportService[], grants: readonly Grant[], intersect: Intersect): readonly PassportService[] {
+  return held.flatMap((entry) => {
+    const granted = grants.find(({ service }) => service === entry.service)?.scopes ?? [];
+    const scopes = entry.scopes.flatMap((own) => granted.flatMap((wide) => intersect(own, wide) ?? []));
+    return scopes.length === 0 ? [] : [{ ...entry, scopes: [...new Set(scopes)] }];
+  });
+}
