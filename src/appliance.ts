@@ -1,32 +1,334 @@
 // Composition root: config and host in, one appliance out. Authority by wiring: each factory gets what it uses.
 import { existsSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAgentDirectory } from '#features/agents/directory.ts';
+import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
-import { syncAgents } from '#features/agents/sync.ts';
 import { auditOperations } from '#features/audit/operations.ts';
 import { keyOperations, mintKey } from '#features/keys/operations.ts';
+import { liveKeys } from '#features/keys/store.ts';
 import { createKeyVerifier } from '#features/keys/verify.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { createStanding } from '#features/passports/standing.ts';
+import { revokeAgentPassports } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
+import { compileConstraint } from '#features/policy/constraint.ts';
 import { compileService } from '#features/policy/decide.ts';
+import { intersect, narrower, serviceOf } from '#features/policy/scope.ts';
 import { serviceOperations } from '#features/services/operations.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
+import { openKeyring } from '#features/vault/keyring.ts';
 import { secretOperations } from '#features/vault/operations.ts';
+import { loadSigningKey } from '#features/vault/signing-keys.ts';
+import { allKeyring } from '#features/vault/store.ts';
+import type { Caller, Operation } from '#kernel/operation.ts';
+import type { Sensitive } from '#kernel/sensitive.ts';
+import type { Statement } from '#kernel/unit.ts';
 import { createAuthenticator } from '#pipeline/authenticate.ts';
 import { createAuthorize } from '#pipeline/authorize.ts';
 import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
 import { createIntend } from '#pipeline/intend.ts';
-import { createOperationLine, type OperationLine } from '#pipeline/operations.ts';
+import { createOperationLine } from '#pipeline/operations.ts';
 import { proxyOperation } from '#pipeline/proxy-operation.ts';
-import { createDraft, createRecorder } from '#pipeline/record.ts';
+import { createDraft, createRecorder, type DraftEntry } from '#pipeline/record.ts';
+import { recover } from '#pipeline/recover.ts';
 import { createRedactors } from '#pipeline/redact.ts';
 import { createRegistry } from '#pipeline/registry.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
+import { openStorage, type Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
+import { deriveKey } from '#platform/crypto/derive.ts';
+import { createEnvelope } from '#platform/crypto/envelope.ts';
+import { loadSodium } from '#platform/crypto/sodium.ts';
+import type { Assets } from '#platform/host/assets.ts';
+import { readConfigText } from '#platform/host/files.ts';
+import type { Host } from '#platform/host/host.ts';
+import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
+import type { Log } from '#platform/log/log.ts';
+import { isLoopbackAddress } from '#platform/net/address.ts';
+import { systemResolver } from '#platform/net/resolve.ts';
+import { createUpstream } from '#platform/net/upstream.ts';
+import { Halt } from '#surfaces/cli/halt.ts';
+import { createApp } from '#surfaces/http/app.ts';
+import { hostList } from '#surfaces/http/guard.ts';
+import { type Listener, listen } from '#surfaces/http/listener.ts';
+import type { Surface } from '#surfaces/http/surface.ts';
 import type { Config } from './config.ts';
+
+export type Machine = {
+  readonly host: Host;
+  readonly log: Log;
+  readonly assets: Assets;
+  readonly environment: (name: string) => string | undefined;
+  readonly version: string;
+};
+
+export type Appliance = {
+  readonly listen: () => Promise<{ readonly port: number }>;
+  /** A key if there is none yet, or if another one is wanted; else null. */
+  readonly firstKey: (another: boolean) => Promise<string | null>;
+  readonly close: (graceMs: number) => Promise<void>;
+};
+
+const EXIT_REFUSED = 1;
+const EXIT_USAGE = 2;
+const EXIT_HELD = 3;
+/** sun_path of Linux holds 108 bytes with its end. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** The local socket, under XDG_RUNTIME_DIR where the data folder's path is too long for one. */
+export function socketPathOf({ dataDir }: Config, environment: Machine['environment']): string {
+  const path = join(dataDir, 'stack.sock');
+  const runtime = environment('XDG_RUNTIME_DIR');
+  return Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX || runtime === undefined
+    ? path
+    : join(runtime, 'stack.sock');
+}
+
+export async function openAppliance(config: Config, machine: Machine): Promise<Appliance> {
+  const root = rootKey(config, machine);
+  const storage = await hold(config, machine);
+  try {
+    return await assemble(config, machine, { root, storage });
+  } catch (thrown) {
+    await storage.close();
+    throw thrown instanceof Error ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
+  }
+}
+
+function rootKey({ keyFile, dataDir }: Config, { host }: Machine): Sensitive<Uint8Array> {
+  try {
+    if (!keyFileExists(keyFile)) {
+      if (existsSync(join(dataDir, 'stack.db'))) {
+        throw new Error(`key file ${keyFile} is missing, but ${dataDir} holds a vault it opens; put it back`);
+      }
+      createKeyFile(keyFile, host.randomBytes(ROOT_KEY_BYTES));
+    }
+    return readKeyFile(keyFile);
+  } catch (thrown) {
+    throw new Halt(thrown instanceof Error ? thrown.message : String(thrown), EXIT_USAGE);
+  }
+}
+
+async function hold({ dataDir }: Config, { assets, host }: Machine): Promise<Storage> {
+  const options = { addonPath: assets.addonPath, program: assets.program, nowMs: host.nowMs() };
+  const storage = await openStorage(dataDir, options);
+  if (storage === undefined) throw new Halt(`another instance holds ${dataDir}`, EXIT_HELD);
+  return storage;
+}
+
+type State = { readonly root: Sensitive<Uint8Array>; readonly storage: Storage };
+
+async function assemble(config: Config, machine: Machine, state: State): Promise<Appliance> {
+  const { host, log } = machine;
+  const { storage } = state;
+  const draft = createDraft(host);
+  const base = await openBase(config, machine, { ...state, draft });
+  const unknown = await recover({ reader: storage.reader, committer: storage.committer, draft });
+  if (unknown > 0) log.warn('calls of the last run ended unknown', { calls: unknown });
+  log.info('state opened', { sqlite: storage.check.sqliteVersion, synchronous: storage.check.synchronous });
+  let port = config.listen.port;
+  const upstream = createUpstream({
+    resolver: systemResolver,
+    closed: (address, target) => target === port && isLoopbackAddress(address),
+  });
+  const { registry, line } = buildLines(config, machine, { ...base, storage, draft, upstream });
+  const surface: Surface = { registry, line, host, log, unready: storage.failure, version: machine.version };
+  const listeners: Listener[] = [];
+  const socket = socketPathOf(config, machine.environment);
+  return {
+    listen: async () => {
+      const names = { listenHost: config.listen.host, publicUrl: config.publicUrl, hosts: config.hosts };
+      // The folder's lock is ours: a socket that is still there belongs to no one.
+      rmSync(socket, { force: true });
+      listeners.push(
+        await listen(
+          { path: socket },
+          createApp(surface, 'socket', () => hostList({ ...names, port })),
+        ),
+      );
+      const network = await listen(
+        config.listen,
+        createApp(surface, 'network', () => hostList({ ...names, port })),
+      );
+      listeners.push(network);
+      port = network.port;
+      return { port };
+    },
+    firstKey: (another) => firstKey(another, { ...base, storage, draft, host }),
+    close: async (graceMs) => {
+      await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+      await upstream.close();
+      await storage.close();
+    },
+  };
+}
+
+type BaseDeps = State & { readonly draft: DraftEntry };
+
+/** Vault, keys and agents of the config; what is new is committed before anything uses it. */
+async function openBase(config: Config, { host, environment }: Machine, { root, storage, draft }: BaseDeps) {
+  const { reader } = storage;
+  const envelope = createEnvelope(await loadSodium(), host.randomBytes);
+  const ring = openKeyring(await allKeyring(reader), { envelope, host, root });
+  await commitSetup(storage, draft, { action: 'vault.ring', statements: ring.created });
+  const passportKey = await loadSigningKey('passport', {
+    reader,
+    keyring: ring.keyring,
+    nowMs: host.nowMs(),
+  });
+  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: passportKey.created });
+  const settings = () => ({ agents: config.agents, ceiling: config.agentCeiling });
+  for (const agent of await missingAgents(settings(), { reader, host })) {
+    await commitSetup(storage, draft, {
+      action: 'agent.register',
+      statements: [agent.statement],
+      agentId: agent.id,
+    });
+  }
+  const readFile = (path: string): string | undefined => {
+    const read = readConfigText(path);
+    return 'text' in read ? read.text : undefined;
+  };
+  const credentials = await createCredentials(config.services.values(), {
+    reader,
+    keyring: ring.keyring,
+    environment,
+    readFile,
+  });
+  const pepper = deriveKey(root.reveal(), 'stack/api-key-pepper');
+  const directory = createAgentDirectory(reader, settings);
+  return { keyring: ring.keyring, key: passportKey.key, credentials, pepper, directory, settings };
+}
+
+type Setup = {
+  readonly action: string;
+  readonly statements: readonly Statement[];
+  readonly agentId?: string;
+};
+
+async function commitSetup(
+  { committer }: Storage,
+  draft: DraftEntry,
+  { action, statements, agentId }: Setup,
+): Promise<void> {
+  if (statements.length === 0) return;
+  const entry = draft({ action, outcome: 'success', agent_id: agentId ?? null });
+  const committed = await committer.commit({ statements, entries: [entry] });
+  if (!committed.ok) throw committed.fault;
+}
+
+type Base = Awaited<ReturnType<typeof openBase>>;
+type Deps = Base & {
+  readonly storage: Storage;
+  readonly draft: DraftEntry;
+  readonly upstream: ReturnType<typeof createUpstream>;
+};
+
+function buildLines(config: Config, { host, log }: Machine, deps: Deps) {
+  const { storage, draft, credentials, directory, key } = deps;
+  const { reader, committer } = storage;
+  const issuer = (): string => config.publicUrl;
+  const keys = new Map([[key.kid, key.publicKey]]);
+  const verifier = createPassportVerifier({
+    reader,
+    keys,
+    issuer,
+    findAgent: directory.find,
+    intersect,
+    host,
+  });
+  const ttlSeconds = (): number => config.passports.ttlSeconds;
+  const standing = createStanding({
+    reader,
+    verifier,
+    findAgent: directory.find,
+    commit: committer.commit,
+    draft,
+    ttlSeconds,
+    host,
+  });
+  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper });
+  const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
+  const recorder = createRecorder({ committer, draft, host, log });
+  const compiled = new Map(
+    [...config.services].map(([name, service]) => [name, compileService(service)] as const),
+  );
+  const traffic = createTraffic({
+    authenticator,
+    authorize: createAuthorize({
+      services: { find: (name) => compiled.get(name) },
+      credentials,
+      bodyBytesMax: () => config.limits.requestBytesMax,
+    }),
+    detectors: [],
+    intend: createIntend({ committer, draft, host }),
+    inject: createInject(credentials),
+    forward: createForward({ upstream: deps.upstream, timeoutMs: () => config.limits.callTimeoutMs }),
+    scrub: createScrub({
+      redactor: createRedactors(credentials),
+      bytesMax: () => config.limits.responseBytesMax,
+    }),
+    settle: createSettle({ committer, draft, host, log }),
+    recorder,
+  });
+  const committed = async (action: string): Promise<void> => {
+    if (action.startsWith('secret.')) await credentials.reload();
+  };
+  const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
+  const operations = [...featureOperations(config, host, { ...deps, verifier }), proxyOperation(traffic)];
+  return { registry: createRegistry(operations), line };
+}
+
+type FeatureDeps = Deps & { readonly verifier: ReturnType<typeof createPassportVerifier> };
+
+function featureOperations(config: Config, host: Host, deps: FeatureDeps): readonly Operation[] {
+  const { storage, credentials, directory, settings, keyring, pepper, key, verifier } = deps;
+  const { reader } = storage;
+  const grantsOf = async (caller: Caller): Promise<ReadonlyMap<string, readonly string[]> | undefined> => {
+    if (caller.acting === undefined) return undefined;
+    const agent = await directory.find(caller.acting.agentId);
+    return new Map((agent?.grants ?? []).map(({ service, scopes }) => [service, scopes]));
+  };
+  const services = () => config.services.values();
+  const constraintProblem = (constraint: Parameters<typeof compileConstraint>[0]): string | undefined => {
+    const compiled = compileConstraint(constraint);
+    return 'problem' in compiled ? compiled.problem : undefined;
+  };
+  const revokePassports = (agentId: string, reason: string): Statement =>
+    revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason });
+  return [
+    ...serviceOperations({
+      services,
+      presence: credentials.presence,
+      baseUrl: (service) => baseUrl(service.base),
+      grantsOf,
+    }),
+    ...agentOperations({ directory, settings, host, revokePassports }),
+    ...passportOperations({
+      reader,
+      host,
+      key,
+      issuer: () => config.publicUrl,
+      findAgent: directory.find,
+      ttl: () => config.passports,
+      scopes: { narrower, serviceOf, constraintProblem },
+      verifier,
+    }),
+    ...auditOperations({ reader, scanChain: storage.scanChain }),
+    ...keyOperations({ reader, host, pepper }),
+    ...secretOperations({ services, credentials, keyring, host }),
+  ];
+}
+
+type KeyDeps = Base & { readonly storage: Storage; readonly draft: DraftEntry; readonly host: Host };
+
+async function firstKey(another: boolean, { storage, draft, host, pepper }: KeyDeps): Promise<string | null> {
+  const live = await liveKeys(storage.reader);
+  if (live.length > 0 && !another) return null;
+  const key = mintKey({ host, pepper }, 'init');
+  await commitSetup(storage, draft, { action: 'key.create', statements: [key.statement] });
+  return key.apiKey;
+}

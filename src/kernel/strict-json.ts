@@ -1,7 +1,9 @@
 // JSON that means one thing to every parser: no duplicate members, no trailing bytes, bounded depth (RFC 8259, I-JSON).
 import { JSON_DEPTH_MAX } from './limits.ts';
 
-export type StrictJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string };
+export type StrictJson =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly reason: string };
 
 type Cursor = { readonly text: string; at: number };
 class Refusal extends Error {}

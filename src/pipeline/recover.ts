@@ -24,7 +24,24 @@ export async function recover({ reader, committer, draft }: Deps): Promise<numbe
 }
 
 function unknownOf(intent: EntryDraft): Partial<EntryDraft> {
-  const { layer, action, agent_id, session_id, passport_jti, service, service_action, method, host, path } = intent;
-  const same = { layer, action, agent_id, session_id, passport_jti, service, service_action, method, host, path };
-  return { ...same, outcome: 'unknown', refers_to: intent.entry_id, detail: { reason: 'the process ended during the call' } };
+  const { layer, action, agent_id, session_id, passport_jti, service, service_action, method, host, path } =
+    intent;
+  const same = {
+    layer,
+    action,
+    agent_id,
+    session_id,
+    passport_jti,
+    service,
+    service_action,
+    method,
+    host,
+    path,
+  };
+  return {
+    ...same,
+    outcome: 'unknown',
+    refers_to: intent.entry_id,
+    detail: { reason: 'the process ended during the call' },
+  };
 }

@@ -1,7 +1,7 @@
 // Opens the state: lock, schema, writer thread, reader. The order matters: nothing is touched before the lock is held.
 import { join } from 'node:path';
 import type { ChainReport } from '#features/audit/verify.ts';
-import { type WorkerProgram, spawnWorker } from '#platform/host/worker.ts';
+import { spawnWorker, type WorkerProgram } from '#platform/host/worker.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { openDatabase, type SelfCheck, selfCheck } from '#platform/storage/database.ts';
 import { lockFolder } from '#platform/storage/lock.ts';

@@ -149,7 +149,7 @@ describe('stack serve', () => {
     const exit = await serveOnce(appliance);
     assert.notEqual(exit.code, 0);
     assert.ok(!exit.stdout.includes('"listening"'));
-    assert.match(exit.stdout + exit.stderr, /stack\.key/, 'the message names the key file');
+    assert.match(exit.stdout + exit.stderr, /key file/);
     assert.deepEqual(await fingerprint(appliance.dir), before);
   });
 
@@ -180,6 +180,14 @@ agents:
     services: { biling: [ "biling:invoices:read" ] }
 `;
 
+/** Line, what was found and what would be right. */
+const EXPECTED = [
+  ['2', 'servre', 'server'],
+  ['5', 'listen', 'port'],
+  ['14', 'enforcd', 'enforced'],
+  ['15', 'biling', 'billing'],
+] as const;
+
 describe('a wrong config', () => {
   it('ends with exit 2 and says every mistake at once, with its line and what would be right', async () => {
     const at = await folder();
@@ -190,14 +198,10 @@ describe('a wrong config', () => {
       const exit = await stack(at, [command, '--config', at.configFile]);
       const said = exit.stdout + exit.stderr;
       assert.equal(exit.code, 2, `${command}: ${said}`);
-      for (const [line, words] of [
-        [2, /servre[\s\S]*server/],
-        [5, /listen[\s\S]*port/],
-        [14, /enforcd[\s\S]*enforced/],
-        [15, /biling[\s\S]*billing/],
-      ] as const) {
-        assert.match(said, new RegExp(`config\\.yaml:${line}\\b`), `${command}: line ${line} in:\n${said}`);
-        assert.match(said, words, command);
+      for (const [line, ...words] of EXPECTED) {
+        const told = said.split('\n').find((text) => text.includes(`config.yaml:${line}:`));
+        for (const word of words)
+          assert.ok(told?.includes(word), `${command}: line ${line}, ${word}, in:\n${said}`);
       }
     }
     assert.deepEqual(await fingerprint(at.dir), before);

@@ -174,10 +174,19 @@ export async function init(at: Installation): Promise<Record<string, unknown>> {
   return JSON.parse(exit.stdout) as Record<string, unknown>;
 }
 
+async function startIn(at: Installation): Promise<{ made: Record<string, unknown>; running: Running }> {
+  const made = await init(at);
+  return { made, running: await serve(at) };
+}
+
 export async function startAppliance(setup: Setup): Promise<Appliance> {
   const at = await installation(setup);
-  const made = await init(at);
-  let running = await serve(at);
+  const started = await startIn(at).catch(async (error: unknown) => {
+    await rm(at.dir, { recursive: true, force: true });
+    throw error;
+  });
+  const { made } = started;
+  let { running } = started;
   let past = '';
   const finish = async (signal: NodeJS.Signals): Promise<Exit> => {
     running.child.kill(signal);

@@ -1,11 +1,15 @@
 // Agents as they are now: the stored row under the live config, which decides grants and, where it says so, the mode.
-import type { Reader } from '#platform/storage/compiler.ts';
-import type { Host } from '#platform/host/host.ts';
+
 import type { Statement } from '#kernel/unit.ts';
-import type { Agent, AgentSettings } from './model.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import { type Agent, type AgentSettings, stricter } from './model.ts';
 import { type AgentRow, agentBy, agentsAfter, insertAgent } from './store.ts';
 
-export type Ceilings = { readonly agents: ReadonlyMap<string, AgentSettings>; readonly ceiling: AgentSettings };
+export type Ceilings = {
+  readonly agents: ReadonlyMap<string, AgentSettings>;
+  readonly ceiling: AgentSettings;
+};
 
 export type AgentDirectory = {
   readonly find: (idOrName: string) => Promise<Agent | undefined>;
@@ -14,12 +18,21 @@ export type AgentDirectory = {
 };
 
 export function createAgentDirectory(reader: Reader, settings: () => Ceilings): AgentDirectory {
-  const live = (row: AgentRow | undefined): Agent | undefined => (row === undefined ? undefined : agentOf(row, settings()));
+  const live = (row: AgentRow | undefined): Agent | undefined =>
+    row === undefined ? undefined : agentOf(row, settings());
   return {
     find: async (idOrName) => live(await agentBy(reader, idOrName)),
     list: async ({ limit, cursor }) => {
-      const rows = await agentsAfter(reader, cursor, limit);
-      return rows.map(live).filter((agent) => agent !== undefined);
+      const found: Agent[] = [];
+      let rows: readonly AgentRow[] = [];
+      let after = cursor;
+      // Rows that the config has dropped must not shorten a page: a short page says that the list has ended.
+      do {
+        rows = await agentsAfter(reader, after, limit);
+        found.push(...rows.map(live).filter((agent) => agent !== undefined));
+        after = rows.at(-1)?.name ?? after;
+      } while (found.length < limit && rows.length === limit);
+      return found.slice(0, limit);
     },
   };
 }
@@ -33,7 +46,8 @@ export function agentOf(row: AgentRow, { agents, ceiling }: Ceilings): Agent | u
     id: row.id,
     name: row.name,
     description: row.description,
-    mode: named?.mode ?? row.mode,
+    // Contract 2: the live config is a ceiling, also for agents that registered before it was tightened.
+    mode: named?.mode ?? stricter(row.mode, (named ?? ceiling).mode ?? row.mode),
     onWarning: row.on_warning,
     onCritical: row.on_critical,
     status: row.status,

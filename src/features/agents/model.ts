@@ -2,6 +2,10 @@
 export const MODES = ['enforced', 'logged', 'standard'] as const;
 export type Mode = (typeof MODES)[number];
 
+/** Position in MODES: a smaller one is stricter. */
+export const looser = (mode: Mode, than: Mode): boolean => MODES.indexOf(mode) > MODES.indexOf(than);
+export const stricter = (a: Mode, b: Mode): Mode => (looser(a, b) ? b : a);
+
 /** An agent's access to one service, as scopes `service:resource:verb` with `*` parts. */
 export type Grant = { readonly service: string; readonly scopes: readonly string[] };
 

@@ -7,10 +7,10 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { AgentDirectory, Ceilings } from './directory.ts';
-import type { Agent } from './model.ts';
-import { looser, newAgent, sameAgent } from './register.ts';
+import { type Agent, looser } from './model.ts';
+import { newAgent, sameAgent } from './register.ts';
 import { agentFields, agentShape, showAgent } from './shape.ts';
-import { deleteAgent, insertAgent, updateAgent } from './store.ts';
+import { type AgentRow, deleteAgent, insertAgent, updateAgent } from './store.ts';
 
 type Deps = {
   readonly directory: AgentDirectory;
@@ -18,6 +18,8 @@ type Deps = {
   readonly host: Host;
   /** Ends the live passports of an agent in the same unit. */
   readonly revokePassports: (agentId: string, reason: string) => Statement;
+  /** Lets X-Stack-Agent have a passport again after a revocation; part of unblocking. */
+  readonly releaseStanding?: (agentId: string) => Statement;
 };
 
 const id = z.string().min(1).max(100).describe('Agent id or name.');
@@ -68,7 +70,9 @@ function registering({ directory, settings, host }: Deps): Operation {
 }
 
 const foreign = (): Result<never> =>
-  refuse(new Fault('FORBIDDEN', { detail: 'the transport says which agent acts; it may not act for another' }));
+  refuse(
+    new Fault('FORBIDDEN', { detail: 'the transport says which agent acts; it may not act for another' }),
+  );
 
 function listing({ directory }: Deps): Operation {
   return operation({
@@ -125,7 +129,8 @@ function changing(deps: Deps): Operation {
   return operation({
     name: 'stack_update_agent',
     action: 'agent.update',
-    summary: 'Change an agent. A key may only make it stricter; what the config sets cannot be changed by a call.',
+    summary:
+      'Change an agent. A key may only make it stricter; what the config sets cannot be changed by a call.',
     effect: 'write',
     callers: ['key', 'person'],
     scope: 'agents:write',
@@ -147,23 +152,44 @@ function changing(deps: Deps): Operation {
       };
       const refusal = changeProblem(deps, caller, { agent, next });
       if (refusal !== undefined) return refuse(refusal);
-      const { description, mode, onWarning, onCritical } = next;
-      const change = updateAgent(agent.id, { description, mode, on_warning: onWarning, on_critical: onCritical });
-      return ok({ output: showAgent(next), changes: [change], entry: { agent_id: agent.id, detail: { mode } } });
+      return ok({
+        output: showAgent(next),
+        changes: changeOf(agent.id, input),
+        entry: { agent_id: agent.id, detail: { mode: next.mode } },
+      });
     },
   });
+}
+
+type Given = Omit<z.infer<typeof agentFields>, 'name'>;
+
+/** Only what was given: a mode that stands in the config must not be carried into the row. */
+function changeOf(agentId: string, given: Given): readonly Statement[] {
+  const change: Partial<AgentRow> = {};
+  if (given.description !== undefined) change.description = given.description;
+  if (given.accountability_mode !== undefined) change.mode = given.accountability_mode;
+  if (given.on_warning !== undefined) change.on_warning = given.on_warning;
+  if (given.on_critical !== undefined) change.on_critical = given.on_critical;
+  return Object.keys(change).length === 0 ? [] : [updateAgent(agentId, change)];
 }
 
 type Change = { readonly agent: Agent; readonly next: Agent };
 
 function changeProblem({ settings }: Deps, caller: Caller, { agent, next }: Change): Fault | undefined {
   if (next.mode !== agent.mode && settings().agents.get(agent.name)?.mode !== undefined) {
-    return new Fault('CONFLICT', { detail: 'the mode is set in the config', next: 'Change agents.NAME.mode in the config.' });
+    return new Fault('CONFLICT', {
+      detail: 'the mode is set in the config',
+      next: 'Change agents.NAME.mode in the config.',
+    });
   }
   const eased = (from: string, to: string): boolean => from === 'block' && to === 'notify';
   const easier =
-    looser(next.mode, agent.mode) || eased(agent.onWarning, next.onWarning) || eased(agent.onCritical, next.onCritical);
-  return caller.kind === 'key' && easier ? new Fault('FORBIDDEN', { detail: 'a key may only make an agent stricter' }) : undefined;
+    looser(next.mode, agent.mode) ||
+    eased(agent.onWarning, next.onWarning) ||
+    eased(agent.onCritical, next.onCritical);
+  return caller.kind === 'key' && easier
+    ? new Fault('FORBIDDEN', { detail: 'a key may only make an agent stricter' })
+    : undefined;
 }
 
 function deleting(deps: Deps): Operation {
@@ -184,7 +210,12 @@ function deleting(deps: Deps): Operation {
       if (!found.ok) return found;
       const agent = found.value;
       if (agent.source === 'config') {
-        return refuse(new Fault('CONFLICT', { detail: 'the agent is in the config', next: 'Remove it from agents in the config.' }));
+        return refuse(
+          new Fault('CONFLICT', {
+            detail: 'the agent is in the config',
+            next: 'Remove it from agents in the config.',
+          }),
+        );
       }
       const changes = [deps.revokePassports(agent.id, 'Agent deleted'), deleteAgent(agent.id)];
       return ok({ output: { id: agent.id, deleted: true }, changes, entry: { agent_id: agent.id } });
@@ -209,7 +240,11 @@ function unblocking(deps: Deps): Operation {
       const found = await reach(deps, caller, input.id);
       if (!found.ok) return found;
       const agent: Agent = { ...found.value, status: 'active' };
-      const changes = [updateAgent(agent.id, { status: 'active' })];
+      const released = deps.releaseStanding?.(agent.id);
+      const changes = [
+        updateAgent(agent.id, { status: 'active' }),
+        ...(released === undefined ? [] : [released]),
+      ];
       return ok({ output: showAgent(agent), changes, entry: { agent_id: agent.id } });
     },
   });

@@ -1,15 +1,13 @@
 // Registering an agent: new, the same again, or a contradiction. Never below the ceiling's mode (contract 2).
+
+import type { z } from 'zod';
 import { Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { z } from 'zod';
-import { type Agent, type AgentSettings, MODES, type Mode } from './model.ts';
+import { type Agent, type AgentSettings, looser } from './model.ts';
 import type { agentFields } from './shape.ts';
 import type { AgentRow } from './store.ts';
 
 type Fields = z.infer<typeof agentFields>;
-
-/** Position in MODES: a smaller one is stricter. */
-export const looser = (mode: Mode, than: Mode): boolean => MODES.indexOf(mode) > MODES.indexOf(than);
 
 /** Whether the fields that were given say what the agent already is. */
 export function sameAgent(agent: Agent, fields: Omit<Fields, 'name'>): boolean {
@@ -28,7 +26,9 @@ export function newAgent(
 ): Result<AgentRow> {
   const mode = fields.accountability_mode ?? made.ceiling.mode ?? 'enforced';
   if (made.ceiling.mode !== undefined && looser(mode, made.ceiling.mode)) {
-    return refuse(new Fault('FORBIDDEN', { detail: `mode ${mode} is looser than agents."*".mode ${made.ceiling.mode}` }));
+    return refuse(
+      new Fault('FORBIDDEN', { detail: `mode ${mode} is looser than agents."*".mode ${made.ceiling.mode}` }),
+    );
   }
   return ok({
     id: made.id,

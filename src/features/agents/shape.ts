@@ -7,7 +7,11 @@ import { type Agent, MODES } from './model.ts';
 export const AGENT_NAME = /^[a-z0-9][a-z0-9-]*[a-z0-9]$/;
 
 export const agentFields = z.strictObject({
-  name: z.string().max(AGENT_NAME_CHARS_MAX).regex(AGENT_NAME).describe('Lower-case letters, digits and dashes.'),
+  name: z
+    .string()
+    .max(AGENT_NAME_CHARS_MAX)
+    .regex(AGENT_NAME)
+    .describe('Lower-case letters, digits and dashes.'),
   description: z.string().max(AGENT_DESCRIPTION_CHARS_MAX).optional(),
   accountability_mode: z.enum(MODES).optional().describe('enforced unless said otherwise.'),
   on_warning: z.enum(['notify', 'block']).optional(),

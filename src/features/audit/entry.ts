@@ -59,7 +59,13 @@ export function leafHash(bytes: string): string {
 
 export function sealEntry(draft: EntryDraft, link: Link): SealedEntry {
   const { salt: _beside, detail, ...fields } = draft;
-  const body = { v: 1, ...fields, detail: bounded(detail), seq: link.seq, prev_entry_hash: link.prevEntryHash };
+  const body = {
+    v: 1,
+    ...fields,
+    detail: bounded(detail),
+    seq: link.seq,
+    prev_entry_hash: link.prevEntryHash,
+  };
   const bytes = canonicalize(wellFormed(body) as Json);
   return { seq: link.seq, bytes, entryHash: leafHash(bytes) };
 }
@@ -74,5 +80,7 @@ function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return value.toWellFormed();
   if (Array.isArray(value)) return value.map(wellFormed);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name.toWellFormed(), wellFormed(member)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name.toWellFormed(), wellFormed(member)]),
+  );
 }

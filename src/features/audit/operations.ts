@@ -11,14 +11,26 @@ type Deps = { readonly reader: Reader; readonly scanChain: () => Promise<ChainRe
 
 const pageInput = z.strictObject({
   limit: z.number().int().min(1).max(AUDIT_PAGE_MAX).default(AUDIT_PAGE).describe('Entries per page.'),
-  since: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe('Only entries after this unix ms.'),
-  cursor: z.string().regex(/^\d{1,15}$/).optional().describe('next_cursor of the page before; loses nothing.'),
+  since: z
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('Only entries after this unix ms.'),
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .optional()
+    .describe('next_cursor of the page before; loses nothing.'),
   agent_id: z.string().max(100).optional(),
   passport_jti: z.string().max(100).optional(),
 });
 
 const pageOutput = z.strictObject({
-  entries: z.array(z.record(z.string(), z.unknown())).describe('Newest first; entry_hash stands beside the chained fields.'),
+  entries: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe('Newest first; entry_hash stands beside the chained fields.'),
   max_timestamp: z.number().int().describe('Watermark for since.'),
   next_cursor: z.string().nullable(),
 });
@@ -52,7 +64,8 @@ export function auditOperations({ reader, scanChain }: Deps): readonly Operation
   const verify = operation({
     name: 'stack_verify_chain',
     action: 'audit.verify',
-    summary: 'Walk the whole chain and report the first entry that was changed, deleted, reordered or cut off.',
+    summary:
+      'Walk the whole chain and report the first entry that was changed, deleted, reordered or cut off.',
     effect: 'read',
     callers: ['key', 'person'],
     scope: 'audit:read',

@@ -23,8 +23,13 @@ export type HeadRow = { id: number; seq: number; entry_hash: string };
 
 const db = compiler<{ audit_entries: EntryRow; audit_head: HeadRow }>();
 
-type Prepared = { readonly run: (...values: unknown[]) => unknown; readonly get: (...values: unknown[]) => unknown };
-export type Database = { readonly prepare: (sql: string) => Prepared & { iterate(): IterableIterator<unknown> } };
+type Prepared = {
+  readonly run: (...values: unknown[]) => unknown;
+  readonly get: (...values: unknown[]) => unknown;
+};
+export type Database = {
+  readonly prepare: (sql: string) => Prepared & { iterate(): IterableIterator<unknown> };
+};
 
 export type ChainStore = {
   readonly head: () => HeadRow | undefined;
@@ -80,7 +85,11 @@ export function selectPage(filter: Filter) {
   return query.where((where) =>
     where.or([
       where('actor_id', '=', keyId),
-      where('passport_jti', 'in', sql<string[]>`(SELECT jti FROM passports WHERE minted_by = ${keyId})` as never),
+      where(
+        'passport_jti',
+        'in',
+        sql<string[]>`(SELECT jti FROM passports WHERE minted_by = ${keyId})` as never,
+      ),
     ]),
   );
 }
@@ -93,7 +102,12 @@ export function selectOrphans(limit: number) {
     .where('intent.outcome', '=', 'pending')
     .where((where) =>
       where.not(
-        where.exists(where.selectFrom('audit_entries as later').select('later.seq').whereRef('later.refers_to', '=', 'intent.entry_id')),
+        where.exists(
+          where
+            .selectFrom('audit_entries as later')
+            .select('later.seq')
+            .whereRef('later.refers_to', '=', 'intent.entry_id'),
+        ),
       ),
     )
     .orderBy('intent.seq')

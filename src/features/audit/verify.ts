@@ -11,7 +11,16 @@ export type ChainReport = {
 };
 
 /** Columns that repeat a member of the entry. */
-const INDEXED = ['entry_id', 'timestamp', 'agent_id', 'session_id', 'passport_jti', 'action', 'outcome', 'refers_to'] as const;
+const INDEXED = [
+  'entry_id',
+  'timestamp',
+  'agent_id',
+  'session_id',
+  'passport_jti',
+  'action',
+  'outcome',
+  'refers_to',
+] as const;
 
 export function verifyChain(rows: Iterable<EntryRow>, head: HeadRow | undefined): ChainReport {
   let seq = 0;
@@ -22,8 +31,10 @@ export function verifyChain(rows: Iterable<EntryRow>, head: HeadRow | undefined)
     seq = row.seq;
     hash = row.entry_hash;
   }
-  if ((head?.seq ?? 0) !== seq) return broken({ seq, hash }, seq + 1, 'the log ends before its recorded head: entries were cut off');
-  if (head !== undefined && head.entry_hash !== hash) return broken({ seq, hash }, seq, 'the recorded head names another entry');
+  if ((head?.seq ?? 0) !== seq)
+    return broken({ seq, hash }, seq + 1, 'the log ends before its recorded head: entries were cut off');
+  if (head !== undefined && head.entry_hash !== hash)
+    return broken({ seq, hash }, seq, 'the recorded head names another entry');
   return { valid: true, entries: seq, head_seq: seq, head_hash: hash };
 }
 
@@ -39,7 +50,8 @@ const broken = (at: At, seq: number, reason: string): ChainReport => ({
 
 function breakOf(row: EntryRow, seq: number, prevHash: string): string | undefined {
   if (row.seq !== seq) return `entry ${seq} is missing`;
-  if (leafHash(row.bytes) !== row.entry_hash) return 'the bytes do not hash to entry_hash: the entry was changed';
+  if (leafHash(row.bytes) !== row.entry_hash)
+    return 'the bytes do not hash to entry_hash: the entry was changed';
   const entry = parse(row.bytes);
   if (entry === undefined) return 'the bytes are not an entry';
   if (entry['seq'] !== seq) return 'the entry carries another number: entries were reordered';

@@ -1,19 +1,26 @@
 // API keys: persons make, list and revoke them. A key is shown once, when it is made.
 import { z } from 'zod';
 import { toHex } from '#kernel/bytes.ts';
+import { Fault } from '#kernel/errors.ts';
+import { LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
 import { type Operation, operation } from '#kernel/operation.ts';
-import { ok } from '#kernel/result.ts';
+import { ok, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { keyedHash } from '#platform/crypto/derive.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { insertKey, liveKeys, revokeKey } from './store.ts';
+import { insertKey, keyBy, liveKeysAfter, revokeKey } from './store.ts';
 
 type Deps = { readonly reader: Reader; readonly host: Host; readonly pepper: Uint8Array };
 
 const KEY_BYTES = 32;
 
-export type MintedKey = { readonly id: string; readonly apiKey: string; readonly createdAtMs: number; readonly statement: Statement };
+export type MintedKey = {
+  readonly id: string;
+  readonly apiKey: string;
+  readonly createdAtMs: number;
+  readonly statement: Statement;
+};
 
 export function mintKey({ host, pepper }: Pick<Deps, 'host' | 'pepper'>, name: string): MintedKey {
   const apiKey = `sk_live_${toHex(host.randomBytes(KEY_BYTES))}`;
@@ -41,7 +48,12 @@ export function keyOperations(deps: Deps): readonly Operation[] {
     run: async ({ input }) => {
       const { id, apiKey, createdAtMs, statement } = mintKey(deps, input.name);
       const output = { id, name: input.name, created_at: iso(createdAtMs), api_key: apiKey };
-      return ok({ output, status: 201, changes: [statement], entry: { detail: { key: id, name: input.name } } });
+      return ok({
+        output,
+        status: 201,
+        changes: [statement],
+        entry: { detail: { key: id, name: input.name } },
+      });
     },
   });
   const list = operation({
@@ -51,15 +63,19 @@ export function keyOperations(deps: Deps): readonly Operation[] {
     effect: 'read',
     callers: ['person'],
     scope: 'agents:read',
-    input: z.strictObject({}),
-    output: z.strictObject({ keys: z.array(shown), next_cursor: z.null() }),
+    input: z.strictObject({
+      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
+      cursor: z.string().max(100).optional(),
+    }),
+    output: z.strictObject({ keys: z.array(shown), next_cursor: z.string().nullable() }),
     route: { method: 'GET', path: '/v1/keys' },
     toolset: null,
     line: 'operations',
-    run: async () => {
-      const rows = await liveKeys(deps.reader);
+    run: async ({ input }) => {
+      const rows = await liveKeysAfter(deps.reader, input.cursor ?? '', input.limit);
       const keys = rows.map(({ id, name, created_at }) => ({ id, name, created_at: iso(created_at) }));
-      return ok({ output: { keys, next_cursor: null }, changes: [] });
+      const next_cursor = rows.length === input.limit ? (rows.at(-1)?.id ?? null) : null;
+      return ok({ output: { keys, next_cursor }, changes: [] });
     },
   });
   const revoke = operation({
@@ -75,6 +91,9 @@ export function keyOperations(deps: Deps): readonly Operation[] {
     toolset: null,
     line: 'operations',
     run: async ({ input, nowMs }) => {
+      const row = await keyBy(deps.reader, input.id);
+      if (row === undefined || row.revoked_at !== null)
+        return refuse(new Fault('NOT_FOUND', { detail: `no live key ${input.id}` }));
       const entry = { detail: { key: input.id } };
       return ok({ output: { id: input.id, revoked: true }, changes: [revokeKey(input.id, nowMs)], entry });
     },

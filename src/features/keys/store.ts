@@ -2,7 +2,13 @@
 import type { Statement } from '#kernel/unit.ts';
 import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
 
-export type KeyRow = { id: string; name: string; hash: string; created_at: number; revoked_at: number | null };
+export type KeyRow = {
+  id: string;
+  name: string;
+  hash: string;
+  created_at: number;
+  revoked_at: number | null;
+};
 
 const db = compiler<{ api_keys: KeyRow }>();
 
@@ -10,6 +16,26 @@ export const keyByHash = (reader: Reader, hash: string): Promise<KeyRow | undefi
   reader.first(db.selectFrom('api_keys').selectAll().where('hash', '=', hash));
 export const liveKeys = (reader: Reader): Promise<KeyRow[]> =>
   reader.all(db.selectFrom('api_keys').selectAll().where('revoked_at', 'is', null).orderBy('created_at'));
+/** By id, after `after`. */
+export const liveKeysAfter = (reader: Reader, after: string, limit: number): Promise<KeyRow[]> =>
+  reader.all(
+    db
+      .selectFrom('api_keys')
+      .selectAll()
+      .where('revoked_at', 'is', null)
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(limit),
+  );
+export const keyBy = (reader: Reader, id: string): Promise<KeyRow | undefined> =>
+  reader.first(db.selectFrom('api_keys').selectAll().where('id', '=', id));
 export const insertKey = (row: KeyRow): Statement => statement(db.insertInto('api_keys').values(row), 1);
 export const revokeKey = (id: string, nowMs: number): Statement =>
-  statement(db.updateTable('api_keys').set({ revoked_at: nowMs }).where('id', '=', id).where('revoked_at', 'is', null), 1);
+  statement(
+    db
+      .updateTable('api_keys')
+      .set({ revoked_at: nowMs })
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null),
+    1,
+  );

@@ -19,13 +19,21 @@ export type ScopeRules = {
   readonly constraintProblem: (constraint: Constraint) => string | undefined;
 };
 
-export function planPassport(agent: Agent, wish: Wish, rules: ScopeRules): Result<readonly PassportService[]> {
+export function planPassport(
+  agent: Agent,
+  wish: Wish,
+  rules: ScopeRules,
+): Result<readonly PassportService[]> {
   if (agent.status === 'blocked') return refuse(new Fault('PASSPORT_BLOCKED'));
   // Contract 5, product facts 1.5: only a standard agent may go without.
-  if (agent.mode !== 'standard' && wish.intent === undefined) return refuse(new Fault('ACCOUNTABILITY_REQUIRED'));
-  const undeclared = wish.intent?.services.find((name) => !agent.grants.some(({ service }) => service === name));
+  if (agent.mode !== 'standard' && wish.intent === undefined)
+    return refuse(new Fault('ACCOUNTABILITY_REQUIRED'));
+  const undeclared = wish.intent?.services.find(
+    (name) => !agent.grants.some(({ service }) => service === name),
+  );
   if (undeclared !== undefined) return escalation(`intent names service ${undeclared}, which is not granted`);
-  const declared = (service: string): boolean => wish.intent === undefined || wish.intent.services.includes(service);
+  const declared = (service: string): boolean =>
+    wish.intent === undefined || wish.intent.services.includes(service);
   const grants = agent.grants.filter(({ service }) => declared(service));
   const chosen = wish.scopes === undefined ? ok(grants) : choose(wish.scopes, grants, rules);
   return chosen.ok ? constrain(chosen.value, wish.constraints, rules) : chosen;
@@ -34,11 +42,22 @@ export function planPassport(agent: Agent, wish: Wish, rules: ScopeRules): Resul
 const escalation = (detail: string): Result<never> =>
   refuse(new Fault('SCOPE_ESCALATION', { detail, metadata: { reason: detail } }));
 
-function choose(scopes: readonly string[], grants: readonly Grant[], rules: ScopeRules): Result<readonly Grant[]> {
-  const outside = scopes.find((scope) => !grants.some((grant) => grant.scopes.some((wide) => rules.narrower(scope, wide))));
+function choose(
+  scopes: readonly string[],
+  grants: readonly Grant[],
+  rules: ScopeRules,
+): Result<readonly Grant[]> {
+  const outside = scopes.find(
+    (scope) => !grants.some((grant) => grant.scopes.some((wide) => rules.narrower(scope, wide))),
+  );
   if (outside !== undefined) return escalation(`scope ${outside} is not granted or not declared`);
   const services = [...new Set(scopes.map(rules.serviceOf))];
-  return ok(services.map((service) => ({ service, scopes: scopes.filter((scope) => rules.serviceOf(scope) === service) })));
+  return ok(
+    services.map((service) => ({
+      service,
+      scopes: scopes.filter((scope) => rules.serviceOf(scope) === service),
+    })),
+  );
 }
 
 function constrain(
@@ -51,13 +70,17 @@ function constrain(
       ? rules.constraintProblem(constraint)
       : `service ${service} is not in the passport`;
     if (problem !== undefined) {
-      return refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'constraints', message: problem }] } }));
+      return refuse(
+        new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'constraints', message: problem }] } }),
+      );
     }
   }
   const services = grants.map(({ service, scopes }) => ({
     service,
     scopes,
-    constraints: constraints.filter((one) => one.service === service).map(({ service: _, ...constraint }) => constraint),
+    constraints: constraints
+      .filter((one) => one.service === service)
+      .map(({ service: _, ...constraint }) => constraint),
   }));
   const full = services.find((entry) => entry.constraints.length > CONSTRAINTS_PER_SERVICE_MAX);
   if (full === undefined) return ok(services);

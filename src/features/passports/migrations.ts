@@ -24,6 +24,7 @@ CREATE TABLE passports (
 ) STRICT;
 CREATE INDEX passports_by_agent ON passports (agent_id, expires_at);
 CREATE INDEX passports_by_minter ON passports (minted_by, issued_at);
+CREATE INDEX passports_standing ON passports (minted_by, agent_id, standing);
 CREATE INDEX passports_by_session ON passports (session_id);`,
   },
 ];

@@ -40,7 +40,11 @@ export function newPassport(plan: Plan, host: Host): PassportRow {
   };
 }
 
-type Signing = { readonly key: SigningKey; readonly issuer: string; readonly checkpointIntervalSeconds: number | undefined };
+type Signing = {
+  readonly key: SigningKey;
+  readonly issuer: string;
+  readonly checkpointIntervalSeconds: number | undefined;
+};
 
 export function tokenOf(row: PassportRow, { key, issuer, checkpointIntervalSeconds }: Signing): string {
   const intent = intentOf(row);

@@ -2,17 +2,33 @@
 import { z } from 'zod';
 import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
-import type { Operation } from '#kernel/operation.ts';
+import { LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import type { Caller, Operation } from '#kernel/operation.ts';
 import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import { LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import type { Statement } from '#kernel/unit.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { planPassport, type ScopeRules } from './issue.ts';
+import { planPassport, type ScopeRules, type Wish } from './issue.ts';
 import { newPassport, tokenOf } from './mint.ts';
-import { issueInput, issueOutput, listOutput, revokeOutput, showIssued, showListed, verifyOutput } from './shape.ts';
-import { insertPassport, livePassports, passportBy, revokePassport } from './store.ts';
+import {
+  issueInput,
+  issueOutput,
+  listOutput,
+  revokeOutput,
+  showIssued,
+  showListed,
+  verifyOutput,
+} from './shape.ts';
+import {
+  insertPassport,
+  livePassports,
+  type PassportRow,
+  passportBy,
+  releaseStanding,
+  revokePassport,
+} from './store.ts';
 import { readToken } from './token.ts';
 import type { PassportVerifier } from './verify.ts';
 
@@ -62,31 +78,57 @@ function issuing(deps: Deps): Operation {
               willDelegate: input.intent.will_delegate ?? false,
               estimatedDurationSeconds: input.intent.estimated_duration_seconds,
             };
-      const wish = { intent, scopes: input.scopes, constraints: input.constraints ?? [] };
-      const services = planPassport(agent.value, wish as never, deps.scopes);
+      const constraints = constraintsOf(input.constraints);
+      const wish = { intent, scopes: input.scopes, constraints };
+      const services = planPassport(agent.value, wish, deps.scopes);
       if (!services.ok) return services;
       const plan = { agent: agent.value, services: services.value, intent, mintedBy: caller.id };
       const ttl = Math.min(input.ttl_seconds ?? ttlSeconds, ttlSecondsMax);
       const row = newPassport({ ...plan, ttlSeconds: ttl, sessionId: undefined, standing: false }, deps.host);
-      const signing = { key: deps.key, issuer: deps.issuer(), checkpointIntervalSeconds: input.checkpoint_interval_seconds };
+      const signing = {
+        key: deps.key,
+        issuer: deps.issuer(),
+        checkpointIntervalSeconds: input.checkpoint_interval_seconds,
+      };
       const entry = {
         agent_id: row.agent_id,
         session_id: row.session_id,
         passport_jti: row.jti,
         detail: { services: services.value.map(({ service }) => service), ttl_seconds: ttl },
       };
-      return ok({ output: showIssued(row, tokenOf(row, signing)), status: 201, changes: [insertPassport(row)], entry });
+      return ok({
+        output: showIssued(row, tokenOf(row, signing)),
+        status: 201,
+        changes: issueChanges(row),
+        entry,
+      });
     },
   });
 }
 
-async function agentFor(deps: Deps, id: string | undefined, name: string | undefined): Promise<Result<Agent>> {
+/** A declared intent is a new mission: it opens X-Stack-Agent again for this key, in the same unit (contract 2). */
+function issueChanges(row: PassportRow): readonly Statement[] {
+  const insert = insertPassport(row);
+  return row.intent === null ? [insert] : [insert, releaseStanding(row.agent_id, row.minted_by)];
+}
+
+/** A value that was not given stays absent, so that `exists` and `absent` carry none. */
+const constraintsOf = (given: z.infer<typeof issueInput>['constraints'] = []): Wish['constraints'] =>
+  given.map(({ value, ...rest }) => (value === undefined ? rest : { ...rest, value }));
+
+const unnamed = (message: string): Result<never> =>
+  refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'agent_id', message }] } }));
+
+async function agentFor(
+  deps: Deps,
+  id: string | undefined,
+  name: string | undefined,
+): Promise<Result<Agent>> {
   const wanted = id ?? name;
-  if (wanted === undefined || (id !== undefined && name !== undefined && id !== name)) {
-    const issues = [{ path: 'agent_id', message: 'give agent_id or agent' }];
-    return refuse(new Fault('INVALID_REQUEST', { metadata: { issues } }));
-  }
+  if (wanted === undefined) return unnamed('give agent_id or agent');
   const agent = await deps.findAgent(wanted);
+  const differs = agent !== undefined && name !== undefined && name !== agent.name && name !== agent.id;
+  if (differs) return unnamed('agent_id and agent name two agents');
   if (agent !== undefined) return ok(agent);
   const next = 'Register the agent first with stack_register_agent.';
   return refuse(new Fault('NOT_FOUND', { detail: `no agent ${wanted}`, next }));
@@ -135,7 +177,8 @@ function listing(deps: Deps): Operation {
     toolset: 'passports',
     line: 'operations',
     run: async ({ caller, input, nowMs }) => {
-      const agentId = input.agent_id === undefined ? undefined : ((await deps.findAgent(input.agent_id))?.id ?? '');
+      const agentId =
+        input.agent_id === undefined ? undefined : ((await deps.findAgent(input.agent_id))?.id ?? '');
       const own = caller.kind === 'passport' ? (caller.acting?.sessionId ?? '') : input.session_id;
       const rows = await livePassports(deps.reader, {
         nowMs,
@@ -167,12 +210,13 @@ function revoking(deps: Deps): Operation {
     run: async ({ caller, input, nowMs }) => {
       const started = deps.host.monotonicMs();
       const row = await passportBy(deps.reader, input.jti);
-      const mine =
-        caller.kind === 'person' ||
-        (caller.acting === undefined ? row?.minted_by === caller.id : row?.agent_id === caller.acting.agentId);
-      if (row === undefined || !mine) return refuse(new Fault('NOT_FOUND', { detail: 'no such passport of this caller' }));
+      const refusal = revokeProblem(caller, row);
+      if (row === undefined || refusal !== undefined)
+        return refuse(refusal ?? new Fault('NOT_FOUND', { detail: 'no such passport' }));
       const done = row.revoked_at !== null;
-      const changes = done ? [] : [revokePassport(row.jti, { nowMs, reason: input.reason ?? 'revoked by a caller' })];
+      const changes = done
+        ? []
+        : [revokePassport(row.jti, { nowMs, reason: input.reason ?? 'revoked by a caller' })];
       const entry = { agent_id: row.agent_id, session_id: row.session_id, passport_jti: row.jti };
       const output = {
         revoked: done ? [] : [row.jti],
@@ -180,9 +224,22 @@ function revoking(deps: Deps): Operation {
         cut: { requests: 0, streams: 0, calls: 0, approvals: 0 },
         took_ms: Math.round(deps.host.monotonicMs() - started),
       };
-      return ok({ output, changes, entry: { ...entry, detail: { reason: input.reason ?? null, already: done } } });
+      return ok({
+        output,
+        changes,
+        entry: { ...entry, detail: { reason: input.reason ?? null, already: done } },
+      });
     },
   });
+}
+
+/** Contract 2: a person any, a key what it minted, a passport itself; never another agent than the transport names. */
+function revokeProblem(caller: Caller, row: PassportRow | undefined): Fault | undefined {
+  if (row === undefined || caller.kind === 'person') return undefined;
+  if (caller.acting !== undefined && caller.acting.agentId !== row.agent_id)
+    return new Fault('FORBIDDEN', { detail: 'the transport names another agent' });
+  const own = caller.kind === 'passport' ? row.jti === caller.id : row.minted_by === caller.id;
+  return own ? undefined : new Fault('NOT_FOUND', { detail: 'the passport is not of this caller' });
 }
 
 function publishing(deps: Deps): Operation {

@@ -1,7 +1,11 @@
 // Passports as callers give and see them (contract 4).
 import { z } from 'zod';
 import { OPERATORS } from '#features/policy/model.ts';
-import { INTENT_SUMMARY_CHARS_MAX, PASSPORT_TTL_SECONDS_MAX, PASSPORT_TTL_SECONDS_MIN } from '#kernel/limits.ts';
+import {
+  INTENT_SUMMARY_CHARS_MAX,
+  PASSPORT_TTL_SECONDS_MAX,
+  PASSPORT_TTL_SECONDS_MIN,
+} from '#kernel/limits.ts';
 import { type PassportRow, servicesOf } from './store.ts';
 
 const scalar = z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]);
@@ -20,7 +24,11 @@ export const issueInput = z.strictObject({
     })
     .optional()
     .describe('Required unless the agent is in standard mode.'),
-  scopes: z.array(z.string().max(200)).max(LIST_MAX).optional().describe('service:resource:verb; all grants if left out.'),
+  scopes: z
+    .array(z.string().max(200))
+    .max(LIST_MAX)
+    .optional()
+    .describe('service:resource:verb; all grants if left out.'),
   constraints: z
     .array(
       z.strictObject({
@@ -34,7 +42,12 @@ export const issueInput = z.strictObject({
     .optional()
     .describe('Every call must meet all of them.'),
   ttl_seconds: z.number().int().min(PASSPORT_TTL_SECONDS_MIN).max(PASSPORT_TTL_SECONDS_MAX).optional(),
-  checkpoint_interval_seconds: z.number().int().min(PASSPORT_TTL_SECONDS_MIN).max(PASSPORT_TTL_SECONDS_MAX).optional(),
+  checkpoint_interval_seconds: z
+    .number()
+    .int()
+    .min(PASSPORT_TTL_SECONDS_MIN)
+    .max(PASSPORT_TTL_SECONDS_MAX)
+    .optional(),
 });
 
 const serviceShape = z.strictObject({
@@ -79,4 +92,7 @@ export function showListed(row: PassportRow): z.infer<typeof listed> {
   };
 }
 
-export const showIssued = (row: PassportRow, token: string): z.infer<typeof issueOutput> => ({ token, ...showListed(row) });
+export const showIssued = (row: PassportRow, token: string): z.infer<typeof issueOutput> => ({
+  token,
+  ...showListed(row),
+});

@@ -1,5 +1,5 @@
 // X-Stack-Agent beside a key: one automatic passport per (key, agent), one session across renewals (contract 2).
-// Once revoked it stays so until the key issues a passport with a declared intent.
+// Once revoked it stays so until the key issues a passport with a declared intent or a person unblocks the agent.
 import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { INTENT_SUMMARY_CHARS_MAX } from '#kernel/limits.ts';
@@ -10,7 +10,7 @@ import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { newPassport } from './mint.ts';
 import type { LivePassport } from './model.ts';
-import { insertPassport, type PassportRow, standingOf } from './store.ts';
+import { guardRenewal, insertPassport, type PassportRow, retireStanding, standingOf } from './store.ts';
 import type { PassportVerifier } from './verify.ts';
 
 export type StandingRequest = {
@@ -34,6 +34,10 @@ type Deps = {
 /** Renewed while this much is left, so that no call meets a passport that ends under it. */
 const RENEW_BEFORE_MS = 60_000;
 
+/** At most half the lifetime: the shortest one would else be renewed at every call. */
+const renewBeforeMs = ({ issued_at, expires_at }: PassportRow): number =>
+  Math.min(RENEW_BEFORE_MS, (expires_at - issued_at) / 2);
+
 export function createStanding(deps: Deps): Standing {
   // Single flight: parallel first calls of one agent share one passport.
   const flights = new Map<string, Promise<Result<LivePassport>>>();
@@ -54,17 +58,23 @@ async function ensure(deps: Deps, request: StandingRequest): Promise<Result<Live
   if (agent === undefined) return refuse(new Fault('NOT_FOUND', { detail: `no agent ${request.agentName}` }));
   if (agent.status === 'blocked') return refuse(new Fault('PASSPORT_BLOCKED'));
   const row = await standingOf(deps.reader, request.key, agent.id);
-  if (row !== undefined && row.revoked_at !== null) {
-    const next = 'Issue a passport with a declared intent, or ask a person to unblock the agent.';
-    return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'standing passport revoked', next }));
-  }
-  const fresh = row !== undefined && row.expires_at - deps.host.nowMs() > RENEW_BEFORE_MS;
+  if (row !== undefined && row.revoked_at !== null) return revoked(row.revoke_reason);
+  const fresh = row !== undefined && row.expires_at - deps.host.nowMs() > renewBeforeMs(row);
   return fresh ? deps.verifier.byJti(row.jti) : renew(deps, request, { agent, row });
+}
+
+function revoked(reason: string | null): Result<never> {
+  const next = 'Issue a passport with a declared intent, or ask a person to unblock the agent.';
+  return refuse(new Fault('PASSPORT_REVOKED', { detail: reason ?? 'standing passport revoked', next }));
 }
 
 type Base = { readonly agent: Agent; readonly row: PassportRow | undefined };
 
-async function renew(deps: Deps, request: StandingRequest, { agent, row }: Base): Promise<Result<LivePassport>> {
+async function renew(
+  deps: Deps,
+  request: StandingRequest,
+  { agent, row }: Base,
+): Promise<Result<LivePassport>> {
   const summary = (request.intent ?? `standing session of ${agent.name}`).slice(0, INTENT_SUMMARY_CHARS_MAX);
   const services = agent.grants.map(({ service, scopes }) => ({ service, scopes, constraints: [] }));
   const names = services.map(({ service }) => service);
@@ -82,6 +92,11 @@ async function renew(deps: Deps, request: StandingRequest, { agent, row }: Base)
     span_id: request.trace.spanId,
     detail: { standing: true, services: names },
   });
-  const committed = await deps.commit({ statements: [insertPassport(next)], entries: [entry] });
-  return committed.ok ? deps.verifier.byJti(next.jti) : committed;
+  // The guard first: what was revoked after it was read must not be retired before it is noticed.
+  const retire = retireStanding(request.key, agent.id, deps.host.nowMs());
+  const guards = row === undefined ? [] : [guardRenewal(row.jti), retire];
+  const committed = await deps.commit({ statements: [...guards, insertPassport(next)], entries: [entry] });
+  if (committed.ok) return deps.verifier.byJti(next.jti);
+  // The guard is the only count that can fail: the passport was revoked after it was read.
+  return row !== undefined && committed.fault.code === 'CONFLICT' ? revoked(null) : committed;
 }

@@ -27,8 +27,12 @@ const db = compiler<{ passports: PassportRow }>();
 export const passportBy = (reader: Reader, jti: string): Promise<PassportRow | undefined> =>
   reader.first(db.selectFrom('passports').selectAll().where('jti', '=', jti));
 
-/** The newest standing passport that one key holds for one agent. */
-export const standingOf = (reader: Reader, mintedBy: string, agentId: string): Promise<PassportRow | undefined> =>
+/** The standing passport that one key holds for one agent: a revoked one before any other, else the newest. */
+export const standingOf = (
+  reader: Reader,
+  mintedBy: string,
+  agentId: string,
+): Promise<PassportRow | undefined> =>
   reader.first(
     db
       .selectFrom('passports')
@@ -36,6 +40,7 @@ export const standingOf = (reader: Reader, mintedBy: string, agentId: string): P
       .where('minted_by', '=', mintedBy)
       .where('agent_id', '=', agentId)
       .where('standing', '=', 1)
+      .orderBy('revoked_at', (order) => order.desc().nullsLast())
       .orderBy('issued_at', 'desc')
       .limit(1),
   );
@@ -50,7 +55,11 @@ export type LiveFilter = {
 };
 
 export function livePassports(reader: Reader, filter: LiveFilter): Promise<PassportRow[]> {
-  let query = db.selectFrom('passports').selectAll().where('revoked_at', 'is', null).where('expires_at', '>', filter.nowMs);
+  let query = db
+    .selectFrom('passports')
+    .selectAll()
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', filter.nowMs);
   if (filter.mintedBy !== undefined) query = query.where('minted_by', '=', filter.mintedBy);
   if (filter.agentId !== undefined) query = query.where('agent_id', '=', filter.agentId);
   if (filter.sessionId !== undefined) query = query.where('session_id', '=', filter.sessionId);
@@ -60,20 +69,55 @@ export function livePassports(reader: Reader, filter: LiveFilter): Promise<Passp
 /** When and why a passport ends. */
 export type Ending = { readonly nowMs: number; readonly reason: string };
 
-export const insertPassport = (row: PassportRow): Statement => statement(db.insertInto('passports').values(row), 1);
-/** Guarded: a passport revoked meanwhile cannot be renewed. */
-export const extendPassport = (jti: string, expiresAtMs: number): Statement =>
-  statement(db.updateTable('passports').set({ expires_at: expiresAtMs }).where('jti', '=', jti).where('revoked_at', 'is', null), 1);
+export const insertPassport = (row: PassportRow): Statement =>
+  statement(db.insertInto('passports').values(row), 1);
+/** Changes nothing, and rolls its unit back if the passport was revoked meanwhile: no renewal outruns a revocation. */
+export const guardRenewal = (jti: string): Statement =>
+  statement(
+    db.updateTable('passports').set({ standing: 1 }).where('jti', '=', jti).where('revoked_at', 'is', null),
+    1,
+  );
+/** Earlier generations that are over leave the standing session, so that it stays a handful of rows (invariant 9). */
+export const retireStanding = (mintedBy: string, agentId: string, nowMs: number): Statement =>
+  statement(
+    db
+      .updateTable('passports')
+      .set({ standing: 0 })
+      .where('minted_by', '=', mintedBy)
+      .where('agent_id', '=', agentId)
+      .where('standing', '=', 1)
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '<=', nowMs),
+  );
+/** Revoked standing passports no longer bar X-Stack-Agent: of one key, or of all. They stay revoked. */
+export function releaseStanding(agentId: string, mintedBy?: string): Statement {
+  const query = db
+    .updateTable('passports')
+    .set({ standing: 0 })
+    .where('agent_id', '=', agentId)
+    .where('standing', '=', 1)
+    .where('revoked_at', 'is not', null);
+  return statement(mintedBy === undefined ? query : query.where('minted_by', '=', mintedBy));
+}
 export const revokePassport = (jti: string, { nowMs, reason }: Ending): Statement =>
   statement(
-    db.updateTable('passports').set({ revoked_at: nowMs, revoke_reason: reason }).where('jti', '=', jti).where('revoked_at', 'is', null),
+    db
+      .updateTable('passports')
+      .set({ revoked_at: nowMs, revoke_reason: reason })
+      .where('jti', '=', jti)
+      .where('revoked_at', 'is', null),
     1,
   );
 export const revokeAgentPassports = (agentId: string, { nowMs, reason }: Ending): Statement =>
   statement(
-    db.updateTable('passports').set({ revoked_at: nowMs, revoke_reason: reason }).where('agent_id', '=', agentId).where('revoked_at', 'is', null),
+    db
+      .updateTable('passports')
+      .set({ revoked_at: nowMs, revoke_reason: reason })
+      .where('agent_id', '=', agentId)
+      .where('revoked_at', 'is', null),
   );
 
-export const servicesOf = (row: PassportRow): readonly PassportService[] => JSON.parse(row.services) as PassportService[];
+export const servicesOf = (row: PassportRow): readonly PassportService[] =>
+  JSON.parse(row.services) as PassportService[];
 export const intentOf = (row: PassportRow): Intent | undefined =>
   row.intent === null ? undefined : (JSON.parse(row.intent) as Intent);

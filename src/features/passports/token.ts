@@ -1,13 +1,13 @@
 // The passport as text: one algorithm, one header, strict encodings (contract 9, security.md 3.3). Pure: now is an argument.
 import type { KeyObject } from 'node:crypto';
-import { canonicalize, type Json } from '#kernel/canonical.ts';
+import { MODES } from '#features/agents/model.ts';
 import { decodeUtf8, fromBase64url, toBase64url, utf8 } from '#kernel/bytes.ts';
+import { canonicalize, type Json } from '#kernel/canonical.ts';
 import { Fault } from '#kernel/errors.ts';
 import { PASSPORT_TOKEN_BYTES_MAX, PASSPORT_TTL_SECONDS_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import { parseStrictJson } from '#kernel/strict-json.ts';
 import { type SigningKey, signBytes, verifyBytes } from '#platform/crypto/signing.ts';
-import { MODES } from '#features/agents/model.ts';
 import type { PassportService } from './model.ts';
 
 export type Claims = {
@@ -105,7 +105,9 @@ function readPart(text: string): Members | undefined {
   const parsed = decoded === undefined ? undefined : parseStrictJson(decoded);
   if (parsed?.ok !== true) return undefined;
   const { value } = parsed;
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : undefined;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Members)
+    : undefined;
 }
 
 /** Exactly three members: no embedded keys, no crit, no negotiation. */
@@ -131,7 +133,7 @@ function claimsProblem(claims: Members, issuer: string): string | undefined {
   if (!matches(sub, AGENT_ID)) return 'sub';
   if (!isTime(iat)) return 'iat';
   if (!isTime(nbf)) return 'nbf';
-  // A life longer than any we mint, or one that ends before it begins, is not ours.
+  // A life longer than any we mint is not ours.
   if (!isTime(exp) || exp - iat > PASSPORT_TTL_SECONDS_MAX) return 'exp';
   if (!matches(jti, JTI)) return 'jti';
   if (typeof stk !== 'object' || stk === null) return 'stk';
@@ -144,12 +146,26 @@ function stkProblem(stk: Members, sub: unknown): string | undefined {
   if (!MODES.some((mode) => mode === stk['accountability'])) return 'accountability';
   const depth = stk['delegation_depth'];
   if (!Number.isSafeInteger(depth) || (depth as number) < 0 || (depth as number) > DEPTH_MAX) return 'depth';
+  const problem = missionProblem(stk);
+  if (problem !== undefined) return problem;
   const { services } = stk;
   return Array.isArray(services) && services.every(isServiceClaim) ? undefined : 'scope';
 }
 
+function missionProblem(stk: Members): string | undefined {
+  const { operator_id, identity_claims, intent_summary, intent_services } = stk;
+  if (!isText(operator_id)) return 'operator';
+  if (!Array.isArray(identity_claims)) return 'identity';
+  if (!(intent_summary === null || isText(intent_summary)) || !isTexts(intent_services)) return 'intent';
+  const { checkpoint_interval, parent_jti, chain } = stk;
+  if (!(checkpoint_interval === null || isTime(checkpoint_interval))) return 'checkpoint';
+  const isJti = (value: unknown): boolean => matches(value, JTI);
+  const linked = (parent_jti === null || isJti(parent_jti)) && Array.isArray(chain) && chain.every(isJti);
+  return linked ? undefined : 'chain';
+}
+
 function isServiceClaim(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { service_name: name, scopes, constraints } = value as Members;
-  return isText(name) && isTexts(scopes) && Array.isArray(constraints);
+  const { service_id: id, service_name: name, credential_ref: ref, scopes, constraints } = value as Members;
+  return isText(id) && isText(name) && isText(ref) && isTexts(scopes) && Array.isArray(constraints);
 }

@@ -1,7 +1,7 @@
 // Is this passport live right now? The signature is checked once per token, the row and the agent at every use, and the
 // live config stays a ceiling: a narrowed agent narrows at the next call, a widened one does not widen.
 import { createHash, type KeyObject } from 'node:crypto';
-import type { Agent, Grant } from '#features/agents/model.ts';
+import { type Agent, type Grant, stricter } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { PASSPORT_CACHE_ENTRIES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -54,12 +54,16 @@ export function createPassportVerifier(deps: Deps): PassportVerifier {
 async function live(deps: Deps, jti: string): Promise<Result<LivePassport>> {
   const row = await passportBy(deps.reader, jti);
   if (row === undefined) return refuse(new Fault('PASSPORT_INVALID', { detail: 'unknown jti' }));
-  if (row.revoked_at !== null) return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'revoked' }));
-  if (row.expires_at <= deps.host.nowMs()) return refuse(new Fault('PASSPORT_EXPIRED', { detail: 'the lease has ended' }));
+  if (row.revoked_at !== null)
+    return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'revoked' }));
+  if (row.expires_at <= deps.host.nowMs())
+    return refuse(new Fault('PASSPORT_EXPIRED', { detail: 'the lease has ended' }));
   const agent = await deps.findAgent(row.agent_id);
   if (agent === undefined) return refuse(new Fault('PASSPORT_REVOKED', { detail: 'the agent is gone' }));
-  if (agent.status === 'blocked') return refuse(new Fault('PASSPORT_BLOCKED', { detail: 'the agent is blocked' }));
-  return ok(liveOf(row, narrow(servicesOf(row), agent.grants, deps.intersect)));
+  if (agent.status === 'blocked')
+    return refuse(new Fault('PASSPORT_BLOCKED', { detail: 'the agent is blocked' }));
+  const live = liveOf(row, narrow(servicesOf(row), agent.grants, deps.intersect));
+  return ok({ ...live, mode: stricter(row.mode, agent.mode) });
 }
 
 export function liveOf(row: PassportRow, services: readonly PassportService[]): LivePassport {
@@ -78,7 +82,11 @@ export function liveOf(row: PassportRow, services: readonly PassportService[]): 
 
 type Intersect = Deps['intersect'];
 
-function narrow(held: readonly PassportService[], grants: readonly Grant[], intersect: Intersect): readonly PassportService[] {
+function narrow(
+  held: readonly PassportService[],
+  grants: readonly Grant[],
+  intersect: Intersect,
+): readonly PassportService[] {
   return held.flatMap((entry) => {
     const granted = grants.find(({ service }) => service === entry.service)?.scopes ?? [];
     const scopes = entry.scopes.flatMap((own) => granted.flatMap((wide) => intersect(own, wide) ?? []));

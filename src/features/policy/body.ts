@@ -64,7 +64,13 @@ function decodeField(text: string): string {
 function pathOf(name: string): readonly string[] {
   const [, head, rest = ''] = /^([^[\]]+)((?:\[[^[\]]*\])*)$/.exec(name) ?? [];
   if (head === undefined) throw new Conflict('has a field name that parsers read differently');
-  const path = [head, ...rest.split('[').slice(1).map((part) => part.slice(0, -1))];
+  const path = [
+    head,
+    ...rest
+      .split('[')
+      .slice(1)
+      .map((part) => part.slice(0, -1)),
+  ];
   if (path.length > JSON_DEPTH_MAX) throw new Conflict('is nested too deep');
   return path;
 }
@@ -98,12 +104,18 @@ function plain(branch: Branch): unknown {
 export type EncodedBody = { readonly bytes: Uint8Array; readonly contentType: string };
 
 /** An object or array goes as JSON, or as a form by its type; text goes as it is (contract 5). */
-export function encodeBody(contentType: string | undefined, body: unknown): EncodedBody | { readonly problem: string } {
-  if (typeof body === 'string') return { bytes: utf8(body), contentType: contentType ?? 'text/plain; charset=utf-8' };
+export function encodeBody(
+  contentType: string | undefined,
+  body: unknown,
+): EncodedBody | { readonly problem: string } {
+  if (typeof body === 'string')
+    return { bytes: utf8(body), contentType: contentType ?? 'text/plain; charset=utf-8' };
   if (typeof body !== 'object' || body === null) return { problem: 'must be an object, an array or text' };
   const type = mediaType(contentType);
-  if (type?.name === FORM_TYPE) return { bytes: utf8(encodeForm(body)), contentType: contentType ?? FORM_TYPE };
-  if (type !== undefined && !JSON_TYPE.test(type.name)) return { problem: `an object cannot be sent as ${type.name}` };
+  if (type?.name === FORM_TYPE)
+    return { bytes: utf8(encodeForm(body)), contentType: contentType ?? FORM_TYPE };
+  if (type !== undefined && !JSON_TYPE.test(type.name))
+    return { problem: `an object cannot be sent as ${type.name}` };
   return { bytes: utf8(JSON.stringify(body)), contentType: contentType ?? 'application/json' };
 }
 
@@ -117,5 +129,6 @@ const escape = (text: string): string => encodeURIComponent(text.toWellFormed())
 function* pairs(value: unknown, name: string): Generator<readonly [string, string]> {
   if (value === null || value === undefined) return yield [name, ''] as const;
   if (typeof value !== 'object') return yield [name, String(value)] as const;
-  for (const [key, member] of Object.entries(value)) yield* pairs(member, name === '' ? key : `${name}[${key}]`);
+  for (const [key, member] of Object.entries(value))
+    yield* pairs(member, name === '' ? key : `${name}[${key}]`);
 }

@@ -5,7 +5,10 @@ import { REGEX_CHARS_MAX } from '#kernel/limits.ts';
 import type { CallView, Constraint, Scalar } from './model.ts';
 
 export type Verdict = 'holds' | 'fails' | 'undecided';
-export type CompiledConstraint = { readonly constraint: Constraint; readonly judge: (view: CallView) => Verdict };
+export type CompiledConstraint = {
+  readonly constraint: Constraint;
+  readonly judge: (view: CallView) => Verdict;
+};
 
 /** `value: undefined` with `found` false: the path is absent. */
 type Found =
@@ -27,17 +30,21 @@ export function compileConstraint(constraint: Constraint): CompiledConstraint | 
   const problem = shapeProblem(constraint);
   if (problem !== undefined) return { problem };
   const test = testOf(constraint);
-  return 'problem' in test ? test : { constraint, judge: (view) => judge(constraint, test.test, find(constraint.path, view)) };
+  return 'problem' in test
+    ? test
+    : { constraint, judge: (view) => judge(constraint, test.test, find(constraint.path, view)) };
 }
 
 function shapeProblem({ path, op, value }: Constraint): string | undefined {
-  if (!PATH.test(path)) return `path ${path} is none of method, url.pathname, url.host, url.origin, headers.x, query.x, body.x`;
+  if (!PATH.test(path))
+    return `path ${path} is none of method, url.pathname, url.host, url.origin, headers.x, query.x, body.x`;
   const list = Array.isArray(value);
   if (op === 'exists' || op === 'absent') return value === undefined ? undefined : `${op} takes no value`;
   if (op === 'in' || op === 'not_in') return list ? undefined : `${op} wants a list`;
   if (value === undefined || list) return `${op} wants one value`;
   if (Object.hasOwn(ORDER, op)) return typeof value === 'number' ? undefined : `${op} wants a number`;
-  if (op === 'matches' || op === 'starts_with') return typeof value === 'string' ? undefined : `${op} wants text`;
+  if (op === 'matches' || op === 'starts_with')
+    return typeof value === 'string' ? undefined : `${op} wants text`;
   return undefined;
 }
 
@@ -46,7 +53,8 @@ type Test = { readonly test: (found: Found & { kind: 'value' }) => Verdict };
 function testOf({ op, value }: Constraint): Test | { readonly problem: string } {
   if (op === 'matches') return regexTest(String(value));
   const order = ORDER[op];
-  if (order !== undefined) return { test: (found) => compare(found, (number) => order(number, Number(value))) };
+  if (order !== undefined)
+    return { test: (found) => compare(found, (number) => order(number, Number(value))) };
   const wanted = (Array.isArray(value) ? value : [value]) as readonly Scalar[];
   const equal = (found: Found & { kind: 'value' }): boolean => wanted.some((scalar) => same(scalar, found));
   const tests: Readonly<Record<string, (found: Found & { kind: 'value' }) => boolean>> = {
@@ -64,10 +72,13 @@ function testOf({ op, value }: Constraint): Test | { readonly problem: string } 
 
 /** RE2: linear time, no backtracking; finds anywhere in the text unless the pattern anchors itself. */
 function regexTest(pattern: string): Test | { readonly problem: string } {
-  if (pattern.length > REGEX_CHARS_MAX) return { problem: `pattern is longer than ${REGEX_CHARS_MAX} characters` };
+  if (pattern.length > REGEX_CHARS_MAX)
+    return { problem: `pattern is longer than ${REGEX_CHARS_MAX} characters` };
   try {
     const compiled = RE2JS.compile(pattern);
-    return { test: ({ value }) => (typeof value === 'string' && compiled.matcher(value).find() ? 'holds' : 'fails') };
+    return {
+      test: ({ value }) => (typeof value === 'string' && compiled.matcher(value).find() ? 'holds' : 'fails'),
+    };
   } catch {
     return { problem: 'pattern is not an RE2 regular expression' };
   }
@@ -77,7 +88,8 @@ function regexTest(pattern: string): Test | { readonly problem: string } {
 function compare(found: Found & { kind: 'value' }, test: (value: number) => boolean): Verdict {
   const { value, textual } = found;
   if (typeof value === 'number') return test(value) ? 'holds' : 'fails';
-  if (textual && typeof value === 'string' && DECIMAL.test(value)) return test(Number(value)) ? 'holds' : 'fails';
+  if (textual && typeof value === 'string' && DECIMAL.test(value))
+    return test(Number(value)) ? 'holds' : 'fails';
   return 'undecided';
 }
 
@@ -85,13 +97,16 @@ function compare(found: Found & { kind: 'value' }, test: (value: number) => bool
 function same(scalar: Scalar, { value, textual }: Found & { kind: 'value' }): boolean {
   if (value === scalar) return true;
   if (!textual || typeof value !== 'string' || scalar === null) return false;
-  return typeof scalar === 'number' ? DECIMAL.test(value) && Number(value) === scalar : value === String(scalar);
+  return typeof scalar === 'number'
+    ? DECIMAL.test(value) && Number(value) === scalar
+    : value === String(scalar);
 }
 
 function judge({ op }: Constraint, test: Test['test'], found: Found): Verdict {
   if (found.kind === 'unclear') return 'undecided';
   // Contract 6: an absent path fails every operator but these three.
-  if (found.kind === 'absent') return op === 'absent' || op === 'not_eq' || op === 'not_in' ? 'holds' : 'fails';
+  if (found.kind === 'absent')
+    return op === 'absent' || op === 'not_eq' || op === 'not_in' ? 'holds' : 'fails';
   return test(found);
 }
 

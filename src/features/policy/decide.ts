@@ -42,14 +42,17 @@ export type Grant =
   | { readonly kind: 'constraint'; readonly action: string; readonly constraint: Constraint }
   | { readonly kind: 'denied'; readonly known: readonly string[] };
 
-const byPattern = ({ pattern }: CompiledCall, view: CallView): boolean => covers(pattern, view.method, view.relativePath);
+const byPattern = ({ pattern }: CompiledCall, view: CallView): boolean =>
+  covers(pattern, view.method, view.relativePath);
 
 export function grantingAction(compiled: CompiledService, scopes: readonly string[], view: CallView): Grant {
   const covering = compiled.actions.filter(({ calls }) => calls.some((call) => byPattern(call, view)));
   let broken: Grant | undefined;
   for (const action of covering) {
     if (!scopes.some((scope) => scopeCovers(scope, action.name))) continue;
-    const failed = action.calls.filter((call) => byPattern(call, view)).map((call) => unmet(call.where, view));
+    const failed = action.calls
+      .filter((call) => byPattern(call, view))
+      .map((call) => unmet(call.where, view));
     if (failed.includes(undefined)) return { kind: 'granted', action: action.name };
     const [constraint] = failed;
     if (constraint !== undefined) broken ??= { kind: 'constraint', action: action.name, constraint };
@@ -71,12 +74,16 @@ export function approvalRule(compiled: CompiledService, view: CallView): Approva
   const names = compiled.actions
     .filter(({ calls }) => calls.some((call) => byPattern(call, view) && possible(call.where, view)))
     .map(({ name }) => name);
-  const hit = compiled.approval.find(({ rule, where }) => applies(rule, names, view) && possible(where, view));
+  const hit = compiled.approval.find(
+    ({ rule, where }) => applies(rule, names, view) && possible(where, view),
+  );
   return hit?.rule;
 }
 
 const applies = ({ action }: ApprovalRule, names: readonly string[], { method }: CallView): boolean =>
-  action === 'writes' ? method !== 'GET' && method !== 'HEAD' : names.some((name) => scopeCovers(action, name));
+  action === 'writes'
+    ? method !== 'GET' && method !== 'HEAD'
+    : names.some((name) => scopeCovers(action, name));
 
 const possible = (where: readonly CompiledConstraint[], view: CallView): boolean =>
   where.every(({ judge }) => judge(view) !== 'fails');

@@ -12,7 +12,9 @@ export function parsePattern(text: string): CallPattern | { readonly problem: st
   if (method === undefined || path === undefined) return { problem: `${text}: write METHOD /path` };
   if (!METHODS.some((known) => known === method)) {
     const upper = METHODS.find((known) => known === method.toUpperCase());
-    return { problem: upper === undefined ? `unknown method ${method}` : `method ${method} must be written ${upper}` };
+    return {
+      problem: upper === undefined ? `unknown method ${method}` : `method ${method} must be written ${upper}`,
+    };
   }
   const segments = path.slice(1).split('/');
   const problem = segmentProblem(segments);

@@ -36,7 +36,12 @@ type Deps = {
 };
 
 type Held =
-  | { readonly kind: 'bound'; readonly destination: string; readonly sealed: Wrapped; readonly binding: string }
+  | {
+      readonly kind: 'bound';
+      readonly destination: string;
+      readonly sealed: Wrapped;
+      readonly binding: string;
+    }
   | { readonly kind: 'stored'; readonly row: SecretRow }
   | { readonly kind: 'missing'; readonly reason: string };
 
@@ -109,9 +114,16 @@ function open(service: Service, held: Held, keyring: Keyring): Result<Sensitive<
   const covered = leash(service, held);
   if (!covered.ok) return covered;
   if (held.kind === 'missing') return refuse(new Fault('CREDENTIAL_MISSING', { detail: held.reason }));
-  const text = held.kind === 'bound' ? plain(keyring, held.sealed, held.binding) : plain(keyring, held.row, rowBinding(held.row));
+  const text =
+    held.kind === 'bound'
+      ? plain(keyring, held.sealed, held.binding)
+      : plain(keyring, held.row, rowBinding(held.row));
   if (text === undefined) {
-    return refuse(new Fault('VAULT_SEALED', { detail: `the secret of ${service.name} does not open: its row was changed` }));
+    return refuse(
+      new Fault('VAULT_SEALED', {
+        detail: `the secret of ${service.name} does not open: its row was changed`,
+      }),
+    );
   }
   return ok(new Sensitive(text));
 }
@@ -124,7 +136,11 @@ function plain(keyring: Keyring, wrapped: Wrapped, binding: string): string | un
 export const rowBinding = ({ id, name, version, service, binding }: SecretRow): string =>
   bindingText({ id, name, version, service, destination: binding });
 
-function* plaintexts(loaded: Iterable<Held>, rows: readonly SecretRow[], keyring: Keyring): Generator<Sensitive<string>> {
+function* plaintexts(
+  loaded: Iterable<Held>,
+  rows: readonly SecretRow[],
+  keyring: Keyring,
+): Generator<Sensitive<string>> {
   for (const held of loaded) {
     const text = held.kind === 'bound' ? plain(keyring, held.sealed, held.binding) : undefined;
     if (text !== undefined) yield new Sensitive(text);

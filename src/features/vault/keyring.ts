@@ -6,7 +6,11 @@ import { type BoxPair, DATA_KEY_BYTES, type Envelope } from '#platform/crypto/en
 import type { Host } from '#platform/host/host.ts';
 import { insertKeyring, type KeyringRow } from './store.ts';
 
-export type Wrapped = { readonly ring_key: string; readonly data_key: Uint8Array; readonly value: Uint8Array };
+export type Wrapped = {
+  readonly ring_key: string;
+  readonly data_key: Uint8Array;
+  readonly value: Uint8Array;
+};
 
 export type Keyring = {
   readonly wrap: (plain: Uint8Array, binding: string) => Wrapped;
@@ -21,7 +25,10 @@ type Deps = { readonly envelope: Envelope; readonly host: Host; readonly root: S
 const ringBinding = (id: string): string => `stack/keyring/${id}`;
 
 /** A new ring's row is in `created`; it must be committed before anything is wrapped under it. */
-export function openKeyring(rows: readonly KeyringRow[], deps: Deps): { readonly keyring: Keyring; readonly created: readonly Statement[] } {
+export function openKeyring(
+  rows: readonly KeyringRow[],
+  deps: Deps,
+): { readonly keyring: Keyring; readonly created: readonly Statement[] } {
   const root = deriveKey(deps.root.reveal(), 'stack/vault-root');
   const pairs = new Map(rows.map((row) => [row.id, openPair(row, root, deps.envelope)] as const));
   const current = rows.find((row) => row.retired_at === null);
@@ -41,10 +48,17 @@ function newRing(root: Uint8Array, { envelope, host }: Deps): { row: KeyringRow;
   const pair = envelope.newPair();
   const id = host.id('sec');
   const private_key = envelope.encrypt(pair.privateKey.reveal(), ringBinding(id), root);
-  return { pair, row: { id, public_key: pair.publicKey, private_key, created_at: host.nowMs(), retired_at: null } };
+  return {
+    pair,
+    row: { id, public_key: pair.publicKey, private_key, created_at: host.nowMs(), retired_at: null },
+  };
 }
 
-function keyringOver(pairs: ReadonlyMap<string, BoxPair>, current: string, { envelope, host }: Deps): Keyring {
+function keyringOver(
+  pairs: ReadonlyMap<string, BoxPair>,
+  current: string,
+  { envelope, host }: Deps,
+): Keyring {
   const opened = new Map<string, Sensitive<Uint8Array>>();
   const pairOf = (id: string): BoxPair => {
     const pair = pairs.get(id);

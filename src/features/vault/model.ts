@@ -1,7 +1,8 @@
 // What a secret is bound to, and the rules a value must meet to be one.
+
+import type { Service } from '#features/services/model.ts';
 import { canonicalize } from '#kernel/canonical.ts';
 import { SECRET_BYTES_MAX, SECRET_CHARS_MIN } from '#kernel/limits.ts';
-import type { Service } from '#features/services/model.ts';
 
 /** The leash of a stored secret, inside its encryption: a swapped or edited row does not open (invariant 3). */
 export type Binding = {
@@ -14,7 +15,12 @@ export type Binding = {
 };
 
 export function destinationOf({ base, hosts }: Pick<Service, 'base' | 'hosts'>): string {
-  return canonicalize({ scheme: base.scheme, port: base.port, path: base.path, hosts: [base.host, ...hosts].sort() });
+  return canonicalize({
+    scheme: base.scheme,
+    port: base.port,
+    path: base.path,
+    hosts: [base.host, ...hosts].sort(),
+  });
 }
 
 export const bindingText = (binding: Binding): string => canonicalize({ table: 'secrets', ...binding });

@@ -46,7 +46,12 @@ export function secretOperations(deps: Deps): readonly Operation[] {
       const { service, version } = row.value;
       // The version before stays, so that an answer that still echoes it is scrubbed; older ones go.
       const changes = [insertSecret(row.value), deleteSecretVersions(input.name, version - 1)];
-      const output = { name: input.name, service, version, updated_at: new Date(row.value.created_at).toISOString() };
+      const output = {
+        name: input.name,
+        service,
+        version,
+        updated_at: new Date(row.value.created_at).toISOString(),
+      };
       return ok({ output, changes, entry: { service, detail: { name: input.name, version } } });
     },
   });
@@ -66,7 +71,11 @@ export function secretOperations(deps: Deps): readonly Operation[] {
       const versions = deps.credentials.rows().filter((row) => row.name === input.name).length;
       if (versions === 0) return refuse(new Fault('NOT_FOUND', { detail: `no secret ${input.name}` }));
       const changes = [deleteSecret(input.name, versions)];
-      return ok({ output: { name: input.name, deleted: true }, changes, entry: { detail: { name: input.name } } });
+      return ok({
+        output: { name: input.name, deleted: true },
+        changes,
+        entry: { detail: { name: input.name } },
+      });
     },
   });
   return [set, remove];
@@ -75,13 +84,20 @@ export function secretOperations(deps: Deps): readonly Operation[] {
 function seal(deps: Deps, input: { readonly name: string; readonly value: string }): Result<SecretRow> {
   const problem = secretProblem(input.value);
   if (problem !== undefined) {
-    return refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'value', message: problem }] } }));
+    return refuse(
+      new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'value', message: problem }] } }),
+    );
   }
-  const users = [...deps.services()].filter(({ secret }) => secret?.kind === 'vault' && secret.name === input.name);
+  const users = [...deps.services()].filter(
+    ({ secret }) => secret?.kind === 'vault' && secret.name === input.name,
+  );
   const [service] = users;
   if (service === undefined || users.length > 1) {
-    const next = 'Let exactly one service of the config reference it as {vault: NAME}, restart, and set it again.';
-    return refuse(new Fault('CONFLICT', { detail: `${users.length} services reference secret ${input.name}`, next }));
+    const next =
+      'Let exactly one service of the config reference it as {vault: NAME}, restart, and set it again.';
+    return refuse(
+      new Fault('CONFLICT', { detail: `${users.length} services reference secret ${input.name}`, next }),
+    );
   }
   const latest = deps.credentials.rows().find((row) => row.name === input.name);
   const row: SecretRow = {

@@ -19,12 +19,19 @@ export async function loadSigningKey(
   const [row] = await liveSigningKeys(deps.reader, purpose);
   if (row !== undefined) {
     const der = deps.keyring.unwrap(row, bindingOf(purpose, row.kid));
-    if (der === undefined) throw new WrongRootKey(`signing key ${row.kid} does not open: its row was changed`);
+    if (der === undefined)
+      throw new WrongRootKey(`signing key ${row.kid} does not open: its row was changed`);
     return { key: signingKeyOf(der), created: [] };
   }
   const der = newPrivateKeyDer();
   const key = signingKeyOf(der);
   const wrapped = deps.keyring.wrap(der, bindingOf(purpose, key.kid));
-  const created = insertSigningKey({ kid: key.kid, purpose, ...wrapped, created_at: deps.nowMs, retired_at: null });
+  const created = insertSigningKey({
+    kid: key.kid,
+    purpose,
+    ...wrapped,
+    created_at: deps.nowMs,
+    retired_at: null,
+  });
   return { key, created: [created] };
 }

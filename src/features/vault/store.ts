@@ -1,8 +1,15 @@
 // The SQL of the vault. Every value in these rows is ciphertext.
-import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
-import type { Statement } from '#kernel/unit.ts';
 
-export type KeyringRow = { id: string; public_key: Uint8Array; private_key: Uint8Array; created_at: number; retired_at: number | null };
+import type { Statement } from '#kernel/unit.ts';
+import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
+
+export type KeyringRow = {
+  id: string;
+  public_key: Uint8Array;
+  private_key: Uint8Array;
+  created_at: number;
+  retired_at: number | null;
+};
 export type SecretRow = {
   id: string;
   name: string;
@@ -26,16 +33,24 @@ export type SigningKeyRow = {
 
 const db = compiler<{ keyring: KeyringRow; secrets: SecretRow; signing_keys: SigningKeyRow }>();
 
-export const allKeyring = (reader: Reader): Promise<KeyringRow[]> => reader.all(db.selectFrom('keyring').selectAll());
+export const allKeyring = (reader: Reader): Promise<KeyringRow[]> =>
+  reader.all(db.selectFrom('keyring').selectAll());
 export const allSecrets = (reader: Reader): Promise<SecretRow[]> =>
   reader.all(db.selectFrom('secrets').selectAll().orderBy('name').orderBy('version', 'desc'));
 export const liveSigningKeys = (reader: Reader, purpose: string): Promise<SigningKeyRow[]> =>
   reader.all(
-    db.selectFrom('signing_keys').selectAll().where('purpose', '=', purpose).where('retired_at', 'is', null).orderBy('created_at', 'desc'),
+    db
+      .selectFrom('signing_keys')
+      .selectAll()
+      .where('purpose', '=', purpose)
+      .where('retired_at', 'is', null)
+      .orderBy('created_at', 'desc'),
   );
 
-export const insertKeyring = (row: KeyringRow): Statement => statement(db.insertInto('keyring').values(row), 1);
-export const insertSigningKey = (row: SigningKeyRow): Statement => statement(db.insertInto('signing_keys').values(row), 1);
+export const insertKeyring = (row: KeyringRow): Statement =>
+  statement(db.insertInto('keyring').values(row), 1);
+export const insertSigningKey = (row: SigningKeyRow): Statement =>
+  statement(db.insertInto('signing_keys').values(row), 1);
 /** The unique (name, version) makes two writers of one version a CONFLICT. */
 export const insertSecret = (row: SecretRow): Statement => statement(db.insertInto('secrets').values(row), 1);
 export const deleteSecretVersions = (name: string, below: number): Statement =>

@@ -30,7 +30,8 @@ export function createEnvelope(sodium: Sodium, randomBytes: (length: number) => 
     },
     pairOf: (privateKey, publicKey) => ({ publicKey, privateKey: new Sensitive(privateKey) }),
     sealKey: (dataKey, publicKey) => sodium.crypto_box_seal(dataKey, publicKey),
-    openKey: (box, pair) => attempt(() => sodium.crypto_box_seal_open(box, pair.publicKey, pair.privateKey.reveal())),
+    openKey: (box, pair) =>
+      attempt(() => sodium.crypto_box_seal_open(box, pair.publicKey, pair.privateKey.reveal())),
     encrypt: (plain, binding, key) => {
       const nonce = randomBytes(NONCE_BYTES);
       const body = sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, utf8(binding), null, nonce, key);
@@ -39,7 +40,9 @@ export function createEnvelope(sodium: Sodium, randomBytes: (length: number) => 
     decrypt: (sealed, binding, key) => {
       const nonce = sealed.subarray(0, NONCE_BYTES);
       const body = sealed.subarray(NONCE_BYTES);
-      return attempt(() => sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, body, utf8(binding), nonce, key));
+      return attempt(() =>
+        sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, body, utf8(binding), nonce, key),
+      );
     },
   };
 }

@@ -1,5 +1,13 @@
 // Ed25519 keys by node:crypto (RFC 8032, RFC 8037); the key id is the JWK thumbprint (RFC 7638).
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
 
 export type PublicJwk = { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string };
 export type SigningKey = {
@@ -21,7 +29,12 @@ export function signingKeyOf(der: Uint8Array): SigningKey {
   const { x = '' } = publicKey.export({ format: 'jwk' });
   const publicJwk: PublicJwk = { kty: 'OKP', crv: 'Ed25519', x };
   const canonical = JSON.stringify({ crv: publicJwk.crv, kty: publicJwk.kty, x });
-  return { kid: createHash('sha256').update(canonical).digest('base64url'), privateKey, publicKey, publicJwk };
+  return {
+    kid: createHash('sha256').update(canonical).digest('base64url'),
+    privateKey,
+    publicKey,
+    publicJwk,
+  };
 }
 
 export const signBytes = (message: Uint8Array, key: KeyObject): Uint8Array => sign(null, message, key);

@@ -28,6 +28,7 @@ export function readKeyFile(path: string): Sensitive<Uint8Array> {
   }
   const [header, text = ''] = readFileSync(path, 'utf8').trim().split(' ');
   const key = Buffer.from(text, 'base64');
-  if (header !== HEADER || key.length !== ROOT_KEY_BYTES) throw new KeyFileFault(`key file ${path} is damaged`);
+  if (header !== HEADER || key.length !== ROOT_KEY_BYTES)
+    throw new KeyFileFault(`key file ${path} is damaged`);
   return new Sensitive(new Uint8Array(key));
 }

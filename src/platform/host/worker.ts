@@ -7,5 +7,7 @@ export type WorkerProgram =
 
 export function spawnWorker(program: WorkerProgram, workerData: unknown): Worker {
   const options = { workerData, env: {} };
-  return program.kind === 'file' ? new Worker(program.url, options) : new Worker(program.text, { ...options, eval: true });
+  return program.kind === 'file'
+    ? new Worker(program.url, options)
+    : new Worker(program.text, { ...options, eval: true });
 }

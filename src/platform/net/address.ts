@@ -62,7 +62,8 @@ function parseIpv6(text: string): bigint {
 export function parseCidr(text: string): Cidr | undefined {
   const [address = '', length, rest] = text.split('/');
   const parsed = parseAddress(address);
-  if (parsed === undefined || length === undefined || rest !== undefined || !/^\d{1,3}$/.test(length)) return undefined;
+  if (parsed === undefined || length === undefined || rest !== undefined || !/^\d{1,3}$/.test(length))
+    return undefined;
   const bits = Number(length);
   const width = parsed.family === 4 ? IPV4_BITS : IPV6_BITS;
   if (bits > width || parsed.value % (1n << BigInt(width - bits)) !== 0n) return undefined;
@@ -75,7 +76,10 @@ function cidrOf(text: string): Cidr {
   return cidr;
 }
 
-function holds({ family, base, bits }: Cidr, address: { readonly family: 4 | 6; readonly value: bigint }): boolean {
+function holds(
+  { family, base, bits }: Cidr,
+  address: { readonly family: 4 | 6; readonly value: bigint },
+): boolean {
   if (family !== address.family) return false;
   const shift = BigInt((family === 4 ? IPV4_BITS : IPV6_BITS) - bits);
   return address.value >> shift === base >> shift;
@@ -85,7 +89,9 @@ function holds({ family, base, bits }: Cidr, address: { readonly family: 4 | 6; 
 export function isPrivateRange(text: string): boolean {
   const cidr = parseCidr(text);
   if (cidr === undefined) return false;
-  return PRIVATE.some((range) => range.bits <= cidr.bits && holds(range, { family: cidr.family, value: cidr.base }));
+  return PRIVATE.some(
+    (range) => range.bits <= cidr.bits && holds(range, { family: cidr.family, value: cidr.base }),
+  );
 }
 
 export function isAllowedAddress(text: string, rule: NetworkRule): boolean {

@@ -22,24 +22,82 @@ const ALWAYS_ALLOWED = new Set([
 
 const FORBIDDEN = new Set([
   // credential
-  'authorization', 'proxy-authorization', 'cookie', 'cookie2', 'set-cookie', 'set-cookie2', 'www-authenticate',
-  'proxy-authenticate', 'x-api-key', 'api-key', 'apikey', 'x-auth-token', 'x-access-token', 'x-vault-token',
-  'private-token', 'job-token', 'x-amz-security-token', 'x-goog-api-key', 'ocp-apim-subscription-key', 'x-csrf-token',
-  'authentication-info', 'x-shopify-access-token', 'dd-api-key', 'x-passport-token', 'x-stack-agent', 'x-stack-intent',
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'cookie2',
+  'set-cookie',
+  'set-cookie2',
+  'www-authenticate',
+  'proxy-authenticate',
+  'x-api-key',
+  'api-key',
+  'apikey',
+  'x-auth-token',
+  'x-access-token',
+  'x-vault-token',
+  'private-token',
+  'job-token',
+  'x-amz-security-token',
+  'x-goog-api-key',
+  'ocp-apim-subscription-key',
+  'x-csrf-token',
+  'authentication-info',
+  'x-shopify-access-token',
+  'dd-api-key',
+  'x-passport-token',
+  'x-stack-agent',
+  'x-stack-intent',
   // routing
-  'host', 'forwarded', 'via', 'origin', 'referer', 'destination', 'x-host', 'x-real-ip', 'x-client-ip', 'true-client-ip',
-  'cf-connecting-ip', 'x-original-host', 'x-original-url', 'x-rewrite-url', 'x-cluster-client-ip', 'x-proxyuser-ip',
-  'client-ip', 'fastly-client-ip', 'x-envoy-original-path', 'x-backend-server', 'x-http-destinationurl', 'max-forwards',
+  'host',
+  'forwarded',
+  'via',
+  'origin',
+  'referer',
+  'destination',
+  'x-host',
+  'x-real-ip',
+  'x-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'x-original-host',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-cluster-client-ip',
+  'x-proxyuser-ip',
+  'client-ip',
+  'fastly-client-ip',
+  'x-envoy-original-path',
+  'x-backend-server',
+  'x-http-destinationurl',
+  'max-forwards',
   // method override
-  'x-http-method', 'x-http-method-override', 'x-method-override', '-method', 'x-method',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  '-method',
+  'x-method',
   // framing and hop-by-hop
-  'content-length', 'transfer-encoding', 'content-encoding', 'te', 'trailer', 'upgrade', 'expect', 'keep-alive',
-  'proxy-connection', 'http2-settings', 'accept-encoding', 'alt-svc', 'alt-used', 'early-data',
+  'content-length',
+  'transfer-encoding',
+  'content-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'http2-settings',
+  'accept-encoding',
+  'alt-svc',
+  'alt-used',
+  'early-data',
 ]);
 const FORBIDDEN_PREFIX = /^(?:x-forwarded-|proxy-|sec-|x-amz-security|x-stack-|access-control-)/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e]*$/;
-const MEDIA_TYPE = /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+(?:; ?[a-z0-9-]+=(?:[a-z0-9!#$&^_.+'-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*$/i;
+const MEDIA_TYPE =
+  /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+(?:; ?[a-z0-9-]+=(?:[a-z0-9!#$&^_.+'-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*$/i;
 /** Names an object carries of itself: never header names we want to look up by. */
 const OBJECT_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
 const SECRET_REFERENCE = /\{\{?\s*secret/i;
@@ -52,7 +110,10 @@ export function isForbiddenHeader(name: string): boolean {
 
 export type HeaderRule = { readonly allow: readonly string[]; readonly injected: readonly string[] };
 
-export function buildRequestHeaders(given: Readonly<Record<string, unknown>>, rule: HeaderRule): Result<readonly Header[]> {
+export function buildRequestHeaders(
+  given: Readonly<Record<string, unknown>>,
+  rule: HeaderRule,
+): Result<readonly Header[]> {
   const names = Object.keys(given);
   if (names.length > REQUEST_HEADERS_MAX) return deny('', `more than ${REQUEST_HEADERS_MAX} headers`);
   const headers: Header[] = [];
@@ -69,20 +130,29 @@ export function buildRequestHeaders(given: Readonly<Record<string, unknown>>, ru
 }
 
 const deny = (header: string, reason: string): Result<never> =>
-  refuse(new Fault('HEADER_DENIED', { detail: `${header}: ${reason}`, metadata: { header: header.slice(0, 64), reason } }));
+  refuse(
+    new Fault('HEADER_DENIED', {
+      detail: `${header}: ${reason}`,
+      metadata: { header: header.slice(0, 64), reason },
+    }),
+  );
 
 /** `undefined`: harmless and dropped, since ours is sent. */
 function readHeader(name: string, value: unknown, rule: HeaderRule): Result<Header | undefined> {
   if (!TOKEN.test(name) || OBJECT_NAMES.has(name)) return deny(name, 'is no header name');
-  if (typeof value !== 'string' || !VALUE.test(value)) return deny(name, 'value must be one line of printable ASCII');
+  if (typeof value !== 'string' || !VALUE.test(value))
+    return deny(name, 'value must be one line of printable ASCII');
   if (Buffer.byteLength(value) > REQUEST_HEADER_VALUE_BYTES_MAX) return deny(name, 'value is too long');
   const key = name.toLowerCase();
   if (key === 'connection') return connection(value);
-  if (rule.injected.includes(key) || isForbiddenHeader(key)) return deny(name, 'is set by the appliance alone');
-  if (!ALWAYS_ALLOWED.has(key) && !rule.allow.includes(key)) return deny(name, 'is not listed under headers.allow');
+  if (rule.injected.includes(key) || isForbiddenHeader(key))
+    return deny(name, 'is set by the appliance alone');
+  if (!ALWAYS_ALLOWED.has(key) && !rule.allow.includes(key))
+    return deny(name, 'is not listed under headers.allow');
   if (SECRET_REFERENCE.test(value)) return deny(name, 'secret references stand in the config only');
   const trimmed = value.trim();
-  if (key === 'content-type' && !MEDIA_TYPE.test(trimmed)) return deny(name, 'is not a well-formed media type');
+  if (key === 'content-type' && !MEDIA_TYPE.test(trimmed))
+    return deny(name, 'is not a well-formed media type');
   return ok([key, trimmed]);
 }
 

@@ -33,7 +33,9 @@ export async function checkedAddresses(
   const bad = answers.value.find((address) => !isAllowedAddress(address, network) || closed(address, port));
   if (bad === undefined) return answers;
   const detail = `${host} resolves to ${bad}, which network ${network.kind} does not allow`;
-  return refuse(new Fault('ADDRESS_DENIED', { detail, metadata: { sent: false, reason: 'address_not_public' } }));
+  return refuse(
+    new Fault('ADDRESS_DENIED', { detail, metadata: { sent: false, reason: 'address_not_public' } }),
+  );
 }
 
 async function answersOf(host: string, resolver: Resolver): Promise<Result<readonly string[]>> {
@@ -53,4 +55,6 @@ async function answersOf(host: string, resolver: Resolver): Promise<Result<reado
 }
 
 const failed = (host: string, reason: string): Result<never> =>
-  refuse(new Fault('UPSTREAM_UNREACHABLE', { detail: `${host}: ${reason}`, metadata: { sent: false, reason } }));
+  refuse(
+    new Fault('UPSTREAM_UNREACHABLE', { detail: `${host}: ${reason}`, metadata: { sent: false, reason } }),
+  );

@@ -3,18 +3,50 @@
 type Header = readonly [name: string, value: string];
 
 const STRIPPED = new Set([
-  'alt-svc', 'clear-site-data', 'connection', 'content-encoding', 'content-length', 'content-security-policy',
-  'content-security-policy-report-only', 'expect-ct', 'keep-alive', 'nel', 'permissions-policy', 'proxy-authenticate',
-  'proxy-authentication-info', 'proxy-connection', 'public-key-pins', 'refresh', 'report-to', 'reporting-endpoints',
-  'service-worker-allowed', 'set-cookie', 'set-cookie2', 'sourcemap', 'strict-transport-security', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'www-authenticate', 'x-frame-options', 'x-xss-protection',
+  'alt-svc',
+  'clear-site-data',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-security-policy',
+  'content-security-policy-report-only',
+  'expect-ct',
+  'keep-alive',
+  'nel',
+  'permissions-policy',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-connection',
+  'public-key-pins',
+  'refresh',
+  'report-to',
+  'reporting-endpoints',
+  'service-worker-allowed',
+  'set-cookie',
+  'set-cookie2',
+  'sourcemap',
+  'strict-transport-security',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'www-authenticate',
+  'x-frame-options',
+  'x-xss-protection',
 ]);
 const STRIPPED_PREFIX = /^(?:access-control-|cross-origin-|proxy-|sec-|x-stack-)/;
 
 export function filterResponseHeaders(headers: readonly Header[]): Header[] {
   // RFC 9110 7.6.1: what Connection names is for this hop only.
   const named = new Set(
-    headers.filter(([name]) => name.toLowerCase() === 'connection').flatMap(([, value]) => value.toLowerCase().split(',').map((part) => part.trim())),
+    headers
+      .filter(([name]) => name.toLowerCase() === 'connection')
+      .flatMap(([, value]) =>
+        value
+          .toLowerCase()
+          .split(',')
+          .map((part) => part.trim()),
+      ),
   );
   return headers.filter(([name]) => {
     const key = name.toLowerCase();
@@ -24,7 +56,9 @@ export function filterResponseHeaders(headers: readonly Header[]): Header[] {
 
 /** The coding that must be undone before the body can be read; undefined for none. */
 export function contentEncoding(headers: readonly Header[]): string | undefined {
-  const codings = headers.filter(([name]) => name.toLowerCase() === 'content-encoding').map(([, value]) => value.trim().toLowerCase());
+  const codings = headers
+    .filter(([name]) => name.toLowerCase() === 'content-encoding')
+    .map(([, value]) => value.trim().toLowerCase());
   const coding = codings.join(', ');
   return coding === '' || coding === 'identity' ? undefined : coding;
 }

@@ -1,8 +1,7 @@
 // The only dialler (invariant 11): one resolution, checked answers, the name kept in Host and SNI, TLS always verified.
 // No redirects, retries, cookies, caches, environment proxies or decompression.
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
-import { isIP } from 'node:net';
 import { Pool } from 'undici';
 import { asFault, Fault } from '#kernel/errors.ts';
 import {
@@ -144,7 +143,11 @@ function secure(socket: Socket, host: string, caPem: string | undefined): Promis
   });
 }
 
-async function send(pool: Pool, request: UpstreamRequest, signal: AbortSignal): Promise<Result<UpstreamResponse>> {
+async function send(
+  pool: Pool,
+  request: UpstreamRequest,
+  signal: AbortSignal,
+): Promise<Result<UpstreamResponse>> {
   const deadline = AbortSignal.timeout(request.timeoutMs);
   const either = AbortSignal.any([signal, deadline]);
   try {
@@ -173,7 +176,8 @@ async function send(pool: Pool, request: UpstreamRequest, signal: AbortSignal): 
 
 function pairs(raw: readonly (Buffer | string)[]): [string, string][] {
   const list: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) list.push([String(raw[at]).toLowerCase(), latin1(raw[at + 1])]);
+  for (let at = 0; at + 1 < raw.length; at += 2)
+    list.push([String(raw[at]).toLowerCase(), latin1(raw[at + 1])]);
   return list;
 }
 
@@ -199,17 +203,32 @@ async function* chunks(body: AsyncIterable<Uint8Array>, deadline: AbortSignal): 
 /** A fault of the dial says that nothing was sent; anything later may have been. */
 function faultOf(thrown: unknown, deadline: AbortSignal): Fault {
   if (thrown instanceof Fault) return thrown;
-  if (deadline.aborted) return new Fault('UPSTREAM_TIMEOUT', { detail: 'no whole answer in time', metadata: { sent: true } });
+  if (deadline.aborted)
+    return new Fault('UPSTREAM_TIMEOUT', { detail: 'no whole answer in time', metadata: { sent: true } });
   const { name = '', message = '', code = '' } = thrown as { name?: string; message?: string; code?: string };
   if (name === 'AbortError') {
-    return new Fault('UPSTREAM_UNREACHABLE', { detail: 'the caller went away', metadata: { sent: true, reason: 'aborted' } });
+    return new Fault('UPSTREAM_UNREACHABLE', {
+      detail: 'the caller went away',
+      metadata: { sent: true, reason: 'aborted' },
+    });
   }
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     return new Fault('UPSTREAM_TIMEOUT', { detail: message, metadata: { sent: true } });
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
-    return new Fault('RESPONSE_WITHHELD', { detail: `${code} ${message}`, metadata: { sent: true, reason: 'framing' } });
+  if (
+    code.startsWith('HPE_') ||
+    code === 'UND_ERR_HEADERS_OVERFLOW' ||
+    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
+  ) {
+    return new Fault('RESPONSE_WITHHELD', {
+      detail: `${code} ${message}`,
+      metadata: { sent: true, reason: 'framing' },
+    });
   }
   const fault = asFault(thrown);
-  return new Fault('UPSTREAM_UNREACHABLE', { detail: `${code} ${message}`, metadata: { sent: true, reason: 'broken' }, cause: fault.cause });
+  return new Fault('UPSTREAM_UNREACHABLE', {
+    detail: `${code} ${message}`,
+    metadata: { sent: true, reason: 'broken' },
+    cause: fault.cause,
+  });
 }

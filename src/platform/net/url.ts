@@ -28,7 +28,8 @@ const PORTS = { https: 443, http: 80 } as const;
 const PORT_MAX = 65_535;
 const SHAPE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?]*)([^?]*)(?:\?(.*))?$/s;
 const PRINTABLE = /^[\x21-\x7e]*$/;
-const HOST = /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+const HOST =
+  /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 /** A last label that some parser takes for a number makes the host an address. */
 const NUMERIC_LABEL = /^(?:\d+|0x[0-9a-f]*)$/;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
@@ -126,13 +127,16 @@ function decode(path: string): string | undefined {
   }
 }
 
-const dotted = (path: string): boolean => path.split('/').some((segment) => segment === '.' || segment === '..');
+const dotted = (path: string): boolean =>
+  path.split('/').some((segment) => segment === '.' || segment === '..');
 const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
 
 /** Scheme, host, port and base path of the service; answers the raw path below the base. */
 export function bindUrl(url: CanonicalUrl, binding: Binding): Result<{ readonly relativePath: string }> {
   if (url.scheme !== binding.scheme) return deny('scheme');
-  const named = url.host === binding.host || (!url.ipLiteral && binding.hosts.some((rule) => matchesHost(rule, url.host)));
+  const named =
+    url.host === binding.host ||
+    (!url.ipLiteral && binding.hosts.some((rule) => matchesHost(rule, url.host)));
   if (!named) return deny(url.ipLiteral ? 'ip_literal' : 'host');
   if (url.port !== binding.port) return deny('port');
   if (!url.path.startsWith(`${binding.path}/`)) return deny('path_prefix');

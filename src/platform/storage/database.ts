@@ -10,7 +10,11 @@ const SQLITE_VERSION_MIN: readonly [number, number, number] = [3, 51, 3];
 const BUSY_TIMEOUT_MS = 5_000;
 const SYNCHRONOUS_FULL = 2;
 
-type Options = { readonly addonPath: string; readonly readonly?: boolean; readonly journal?: 'wal' | 'delete' };
+type Options = {
+  readonly addonPath: string;
+  readonly readonly?: boolean;
+  readonly journal?: 'wal' | 'delete';
+};
 
 export function openDatabase(file: string, { addonPath, readonly = false, journal = 'wal' }: Options): Db {
   const db = new Database(file, { nativeBinding: addonPath, readonly });

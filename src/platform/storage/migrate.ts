@@ -15,7 +15,8 @@ export function migrate(db: Db, migrations: readonly Migration[], nowMs: number)
   for (const step of applied) {
     const known = migrations.find((migration) => migration.number === step.number);
     if (known === undefined) throw new SchemaMismatch('the database was written by a newer version of stack');
-    if (digest(known.sql) !== step.sha256) throw new SchemaMismatch(`migration ${step.number} differs from the one applied`);
+    if (digest(known.sql) !== step.sha256)
+      throw new SchemaMismatch(`migration ${step.number} differs from the one applied`);
   }
   db.exec(
     'CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT',

@@ -9,7 +9,10 @@ export type WriterAnswer =
   | { readonly id: number; readonly kind: 'committed'; readonly value: Committed }
   | { readonly id: number; readonly kind: 'conflict'; readonly reason: string }
   | { readonly id: number; readonly kind: 'unavailable'; readonly reason: string };
-export type WriterMessage = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly reason: string } | { readonly kind: 'answers'; readonly answers: readonly WriterAnswer[] };
+export type WriterMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'answers'; readonly answers: readonly WriterAnswer[] };
 
 /** Gives the drafts of one unit their place in the chain, inside the unit's savepoint. */
 export type Seal = (db: Db, entries: readonly EntryDraft[]) => Committed;
@@ -26,7 +29,10 @@ export function runWriter(port: MessagePort, db: Db, seal: Seal): void {
       port.close();
       return;
     }
-    port.postMessage({ kind: 'answers', answers: commitBatch(db, batch, (unit) => run(unit, execute, () => seal(db, unit.entries))) });
+    port.postMessage({
+      kind: 'answers',
+      answers: commitBatch(db, batch, (unit) => run(unit, execute, () => seal(db, unit.entries))),
+    });
   });
   port.postMessage({ kind: 'ready' });
 }

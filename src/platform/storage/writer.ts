@@ -52,7 +52,8 @@ export async function startWriter(worker: Worker): Promise<Writer> {
   return {
     submit: (unit) => {
       if (failure !== undefined) return Promise.resolve(unavailable(failure));
-      if (queue.length >= WRITER_QUEUE_UNITS_MAX) return Promise.resolve(unavailable('the writer queue is full'));
+      if (queue.length >= WRITER_QUEUE_UNITS_MAX)
+        return Promise.resolve(unavailable('the writer queue is full'));
       return new Promise((answer) => {
         queue.push({ request: { id: nextId++, unit }, answer });
         flush();

@@ -1,0 +1,241 @@
+// The `services` section: a service written by hand (contract 6). Descriptions are the manual.
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { compileConstraint } from '#features/policy/constraint.ts';
+import { type Action, type ApprovalRule, type Constraint, OPERATORS } from '#features/policy/model.ts';
+import { parsePattern } from '#features/policy/pattern.ts';
+import type { Inject, Network, Service } from '#features/services/model.ts';
+import { isAllowedAddress, isPrivateRange } from '#platform/net/address.ts';
+import { isForbiddenHeader } from '#platform/net/request-headers.ts';
+import { readUrl } from '#platform/net/url.ts';
+
+const ACTION_NAME = /^[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*$/;
+const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const HOST_RULE = /^(?:\*\.)?[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const REFERENCE_FORMS = 'a secret stands outside this file: write {env: NAME}, {file: PATH} or {vault: NAME}';
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+const constraint = z.strictObject({
+  path: z.string().describe('method, url.pathname, url.host, url.origin, headers.x, query.x or body.x.y'),
+  op: z.enum(OPERATORS),
+  value: z.union([scalar, z.array(scalar)]).optional(),
+});
+const where = z.array(constraint).default([]).describe('All must hold.');
+const template = z
+  .string()
+  .refine((text) => text.split('{secret}').length === 2, 'must hold {secret} exactly once');
+
+export const serviceSchema = z.strictObject({
+  title: z.string().optional().describe('Name shown to people.'),
+  base_url: z.string().describe('Every call goes below this URL.'),
+  hosts: z
+    .array(z.string().regex(HOST_RULE, 'must be a host name or *.name, without scheme and path'))
+    .default([])
+    .describe('Further hosts; *. covers one label.'),
+  tls: z
+    .strictObject({ ca_file: z.string().describe('PEM of an authority trusted for this service only.') })
+    .optional(),
+  network: z
+    .union([
+      z.enum(['public', 'private', 'loopback']),
+      z.strictObject({
+        private: z.array(z.string().refine(isPrivateRange, 'must be a range inside RFC 1918 or fc00::/7')),
+      }),
+    ])
+    .default('public')
+    .describe('Where the name may resolve to: public, private, {private: [cidr]} or loopback.'),
+  plaintext: z.boolean().default(false).describe('Allows http:// on a private network.'),
+  inject: z
+    .union([
+      z.strictObject({ header: z.string(), value: template }),
+      z.strictObject({ bearer: z.literal('{secret}') }),
+    ])
+    .optional()
+    .describe('How the credential is put in: {header, value: "{secret}"} or {bearer: "{secret}"}.'),
+  secret: z
+    .union(
+      [
+        z.strictObject({ env: z.string().regex(ENV_NAME, 'must be the name of a variable') }),
+        z.strictObject({ file: z.string() }),
+        z.strictObject({ vault: z.string().min(1).max(64) }),
+      ],
+      REFERENCE_FORMS,
+    )
+    .optional()
+    .describe('Where the credential is: {env: NAME}, {file: PATH} or {vault: NAME}.'),
+  headers: z
+    .strictObject({
+      allow: z.array(z.string()).default([]).describe('Further request headers a caller may send.'),
+    })
+    .prefault({}),
+  actions: z
+    .record(z.string(), z.array(z.union([z.string(), z.strictObject({ call: z.string(), where })])))
+    .default({})
+    .describe('service:resource:verb to "METHOD /path" patterns; * is one segment, ** the rest.'),
+  approval: z
+    .union([
+      z.literal('writes'),
+      z.array(z.union([z.string(), z.strictObject({ action: z.string(), where })])),
+    ])
+    .default([])
+    .describe('Actions a person must approve; or writes, every method but GET and HEAD.'),
+});
+type Section = z.infer<typeof serviceSchema>;
+
+type Problem = { readonly path: readonly (string | number)[]; readonly message: string };
+type Built = { readonly service: Service | undefined; readonly mistakes: readonly Problem[] };
+type Around = { readonly folder: string; readonly readFile: (path: string) => string | undefined };
+
+export function buildService(name: string, section: Section, around: Around): Built {
+  const mistakes: Problem[] = [];
+  const report = (path: Problem['path'], message: string): void => void mistakes.push({ path, message });
+  if (!SERVICE_NAME.test(name))
+    report([], `service name ${name} must be lower-case letters, digits, - and _`);
+  const network = networkOf(section.network);
+  const base = baseOf(section, network, report);
+  const inject = injectOf(section, report);
+  for (const [index, header] of section.headers.allow.entries()) {
+    if (isForbiddenHeader(header))
+      report(
+        ['headers', 'allow', index],
+        `headers.allow cannot hold ${header}: it carries credential, routing or framing`,
+      );
+    else if (!HEADER_NAME.test(header)) report(['headers', 'allow', index], `${header} is no header name`);
+  }
+  if (section.inject !== undefined && section.secret === undefined) report(['inject'], 'inject needs secret');
+  if (section.secret !== undefined && section.inject === undefined)
+    report(['secret'], 'secret needs inject, which says where it goes');
+  const actions = Object.entries(section.actions).map(([action, calls]) =>
+    actionOf(name, { action, calls }, report),
+  );
+  const approval = approvalOf(section, actions, report);
+  const caPem = caOf(section, around, report);
+  if (base === undefined || mistakes.length > 0) return { service: undefined, mistakes };
+  const secret = secretOf(section, around.folder);
+  const service: Service = {
+    name,
+    title: section.title ?? name,
+    base,
+    hosts: section.hosts.map((host) => host.toLowerCase()),
+    network,
+    caPem,
+    inject,
+    secret,
+    headersAllow: section.headers.allow.map((header) => header.toLowerCase()),
+    actions,
+    approval,
+  };
+  return { service, mistakes };
+}
+
+type Report = (path: Problem['path'], message: string) => void;
+
+function networkOf(network: Section['network']): Network {
+  if (network === 'private') return { kind: 'private', ranges: [] };
+  return typeof network === 'string' ? { kind: network } : { kind: 'private', ranges: network.private };
+}
+
+function baseOf(section: Section, network: Network, report: Report): Service['base'] | undefined {
+  const text = section.base_url.endsWith('/') ? section.base_url : `${section.base_url}/`;
+  const url = readUrl(text);
+  if (!url.ok) {
+    report(
+      ['base_url'],
+      `base_url must be a plain URL like https://api.example.com/v1 (${url.fault.detail})`,
+    );
+    return undefined;
+  }
+  const { scheme, host, port, path, query, ipLiteral } = url.value;
+  if (query !== undefined) report(['base_url'], 'base_url takes no query');
+  if (ipLiteral && !isAllowedAddress(host, network))
+    report(['base_url'], `address ${host} is not in network ${network.kind}`);
+  const plain = network.kind === 'loopback' || (network.kind === 'private' && section.plaintext);
+  if (scheme === 'http' && !plain)
+    report(
+      ['base_url'],
+      'http:// would show the credential; use https, network: loopback, or network: private with plaintext: true',
+    );
+  return { scheme, host, port, path: path.slice(0, -1) };
+}
+
+function injectOf({ inject }: Section, report: Report): Inject | undefined {
+  if (inject === undefined) return undefined;
+  if ('bearer' in inject) return { header: 'authorization', template: 'Bearer {secret}' };
+  if (inject.header.includes(':'))
+    report(['inject', 'header'], 'header is a name without a colon; its value goes into value');
+  else if (!HEADER_NAME.test(inject.header)) report(['inject', 'header'], 'header is no header name');
+  return { header: inject.header.toLowerCase(), template: inject.value };
+}
+
+function secretOf({ secret }: Section, folder: string): Service['secret'] {
+  if (secret === undefined) return undefined;
+  if ('env' in secret) return { kind: 'env', name: secret.env };
+  return 'file' in secret
+    ? { kind: 'file', path: resolve(folder, secret.file) }
+    : { kind: 'vault', name: secret.vault };
+}
+
+function caOf({ tls }: Section, { folder, readFile }: Around, report: Report): string | undefined {
+  if (tls === undefined) return undefined;
+  const text = readFile(resolve(folder, tls.ca_file));
+  if (text?.includes('-----BEGIN CERTIFICATE-----') !== true)
+    report(['tls', 'ca_file'], `ca_file ${tls.ca_file} cannot be read or holds no certificate`);
+  return text;
+}
+
+type RawAction = { readonly action: string; readonly calls: Section['actions'][string] };
+
+function actionOf(service: string, { action, calls }: RawAction, report: Report): Action {
+  const path = ['actions', action];
+  if (!ACTION_NAME.test(action)) report(path, `action ${action} must be service:resource:verb`);
+  else if (action.split(':')[0] !== service) report(path, `action ${action} must begin with ${service}:`);
+  const built = calls.flatMap((call, index) => {
+    const pattern = parsePattern(typeof call === 'string' ? call : call.call);
+    const conditions = constraintsOf(
+      typeof call === 'string' ? [] : call.where,
+      [...path, index, 'where'],
+      report,
+    );
+    if ('problem' in pattern) {
+      report([...path, index], pattern.problem);
+      return [];
+    }
+    return [{ pattern, where: conditions }];
+  });
+  return { name: action, calls: built };
+}
+
+function constraintsOf(
+  list: z.infer<typeof where>,
+  path: Problem['path'],
+  report: Report,
+): readonly Constraint[] {
+  return list.map((given, index) => {
+    const one: Constraint =
+      given.value === undefined
+        ? { path: given.path, op: given.op }
+        : { path: given.path, op: given.op, value: given.value };
+    const compiled = compileConstraint(one);
+    if ('problem' in compiled) report([...path, index], compiled.problem);
+    return one;
+  });
+}
+
+function approvalOf(
+  { approval }: Section,
+  actions: readonly Action[],
+  report: Report,
+): readonly ApprovalRule[] {
+  if (approval === 'writes') return [{ action: 'writes', where: [] }];
+  return approval.map((rule, index) => {
+    const action = typeof rule === 'string' ? rule : rule.action;
+    const known = action === 'writes' || actions.some(({ name }) => name === action);
+    if (!known) report(['approval', index], `approval names ${action}, which is no action of this service`);
+    return {
+      action,
+      where: constraintsOf(typeof rule === 'string' ? [] : rule.where, ['approval', index, 'where'], report),
+    };
+  });
+}
