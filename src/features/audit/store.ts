@@ -24,12 +24,14 @@ export type HeadRow = { id: number; seq: number; entry_hash: string };
 const db = compiler<{ audit_entries: EntryRow; audit_head: HeadRow }>();
 
 type Prepared = {
-  readonly run: (...values: unknown[]) => unknown;
-  readonly get: (...values: unknown[]) => unknown;
+  readonly run: (...values: readonly unknown[]) => unknown;
+  readonly get: (...values: readonly unknown[]) => unknown;
+  readonly iterate: () => IterableIterator<unknown>;
 };
-export type Database = {
-  readonly prepare: (sql: string) => Prepared & { iterate(): IterableIterator<unknown> };
-};
+/** The part of a SQLite connection that the worker half needs. */
+export type Database = { readonly prepare: (sql: string) => unknown };
+
+const prepare = (database: Database, text: string): Prepared => database.prepare(text) as Prepared;
 
 export type ChainStore = {
   readonly head: () => HeadRow | undefined;
@@ -38,12 +40,10 @@ export type ChainStore = {
 
 /** Prepared once in the worker: this is the hot path. */
 export function chainStore(database: Database): ChainStore {
-  const head = database.prepare('SELECT id, seq, entry_hash FROM audit_head WHERE id = 1');
-  const insert = database.prepare(
-    'INSERT INTO audit_entries (seq, entry_id, timestamp, actor_id, agent_id, session_id, passport_jti, action, outcome, refers_to, bytes, entry_hash, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  const head = prepare(database, 'SELECT id, seq, entry_hash FROM audit_head WHERE id = 1');
+  const insert = prepare(database, 'INSERT INTO audit_entries (seq, entry_id, timestamp, actor_id, agent_id, session_id, passport_jti, action, outcome, refers_to, bytes, entry_hash, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  const move = database.prepare(
-    'INSERT INTO audit_head (id, seq, entry_hash) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, entry_hash = excluded.entry_hash',
+  const move = prepare(database, 'INSERT INTO audit_head (id, seq, entry_hash) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, entry_hash = excluded.entry_hash',
   );
   return {
     head: () => head.get() as HeadRow | undefined,
@@ -57,10 +57,10 @@ export function chainStore(database: Database): ChainStore {
 }
 
 export const scanEntries = (database: Database): IterableIterator<EntryRow> =>
-  database.prepare('SELECT * FROM audit_entries ORDER BY seq').iterate() as IterableIterator<EntryRow>;
+  prepare(database, 'SELECT * FROM audit_entries ORDER BY seq').iterate() as IterableIterator<EntryRow>;
 
 export const headOf = (database: Database): HeadRow | undefined =>
-  database.prepare('SELECT id, seq, entry_hash FROM audit_head WHERE id = 1').get() as HeadRow | undefined;
+  prepare(database, 'SELECT id, seq, entry_hash FROM audit_head WHERE id = 1').get() as HeadRow | undefined;
 
 /** Whose entries a caller may see; `undefined` members do not restrict. */
 export type Filter = {

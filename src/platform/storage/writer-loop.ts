@@ -1,7 +1,7 @@
 // The worker half of the writer: all waiting units as savepoints of one synchronous transaction, one fsync, then answers.
 // No await between BEGIN and COMMIT. A unit whose counts fail rolls back alone.
 import type { MessagePort } from 'node:worker_threads';
-import type { Committed, EntryDraft, Statement, Unit } from '#kernel/unit.ts';
+import type { Committed, EntryDraft, SqlValue, Statement, Unit } from '#kernel/unit.ts';
 import type { Db } from './database.ts';
 
 export type WriterRequest = { readonly id: number; readonly unit: Unit };
@@ -37,15 +37,16 @@ export function runWriter(port: MessagePort, db: Db, seal: Seal): void {
   port.postMessage({ kind: 'ready' });
 }
 
+type Runnable = { readonly run: (...values: readonly SqlValue[]) => { readonly changes: number } };
 type Execute = (statement: Statement) => number;
 
 function createExecutor(db: Db): Execute {
-  const prepared = new Map<string, ReturnType<Db['prepare']>>();
+  const prepared = new Map<string, Runnable>();
   return ({ sql, parameters }) => {
     let statement = prepared.get(sql);
     if (statement === undefined) {
       if (prepared.size >= PREPARED_MAX) prepared.clear();
-      statement = db.prepare(sql);
+      statement = db.prepare(sql) as unknown as Runnable;
       prepared.set(sql, statement);
     }
     return statement.run(...parameters).changes;

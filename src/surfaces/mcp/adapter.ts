@@ -41,7 +41,8 @@ export function createMcpAdapter(deps: Deps): McpHandler {
       (await isLegacyRequest(web, options?.parsedBody))
         ? legacy(factory(), web, body)
         : modern.fetch(web, options);
-    await toNodeHandler({ fetch }, { onerror: deps.onError })(request, response, body);
+    // The SDK's duck type leaves out `undefined`, which Node's own type allows.
+    await toNodeHandler({ fetch }, { onerror: deps.onError })(request as never, response, body);
   };
 }
 
