@@ -16,7 +16,7 @@ import {
   RESPONSE_BYTES_MAX,
 } from '#kernel/limits.ts';
 import { readConfigText } from '#platform/host/files.ts';
-import { at, mistakesOf } from '#platform/yaml/mistakes.ts';
+import { at, mistakesOf, nearest } from '#platform/yaml/mistakes.ts';
 import { type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
 import { duration, size } from '#platform/yaml/units.ts';
 import { buildService, serviceSchema } from './config-services.ts';
@@ -170,9 +170,34 @@ export function readConfig(text: string, around: Around): ConfigRead {
     const issues = parsed.error.issues.map((issue) =>
       issue.code === 'unrecognized_keys' ? { ...issue, known: knownKeys(issue.path) } : issue,
     );
-    return { mistakes: mistakesOf(issues as never, yaml.file, LATER).slice(0, CONFIG_MISTAKES_MAX) };
+    const shape = mistakesOf(issues as never, yaml.file, LATER);
+    return { mistakes: inOrder([...shape, ...looseReferences(yaml.file)]) };
   }
   return assemble(parsed.data, yaml.file, around);
+}
+
+/** As the reader meets them in the file. */
+const inOrder = (mistakes: readonly Mistake[]): readonly Mistake[] =>
+  [...mistakes].sort((a, b) => a.line - b.line || a.column - b.column).slice(0, CONFIG_MISTAKES_MAX);
+
+type Sections = Readonly<
+  Record<string, { readonly services?: Readonly<Record<string, unknown>> } | undefined>
+>;
+
+/** Names that point nowhere, found even while the shape is wrong elsewhere: every mistake at once. */
+function looseReferences(file: YamlFile): readonly Mistake[] {
+  const { services, agents } = file.value as { readonly services?: Sections; readonly agents?: Sections };
+  const known = Object.keys(services ?? {});
+  return Object.entries(agents ?? {}).flatMap(([agent, settings]) =>
+    Object.keys(settings?.services ?? {})
+      .filter((name) => !known.includes(name))
+      .map((name) => at(file, ['agents', agent, 'services', name], unknownService(name, known))),
+  );
+}
+
+function unknownService(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return `${name} is not among the services of this file${near === undefined ? '' : `, did you mean ${near}?`}`;
 }
 
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {
@@ -223,7 +248,7 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
     );
   if (parsed.passports.ttl > parsed.passports.ttl_max)
     mistakes.push(at(file, ['passports', 'ttl'], 'ttl is longer than ttl_max'));
-  if (mistakes.length > 0) return { mistakes: mistakes.slice(0, CONFIG_MISTAKES_MAX) };
+  if (mistakes.length > 0) return { mistakes: inOrder(mistakes) };
   return {
     config: configOf(parsed, { services, dataDir, keyFile, path: around.path }),
     warnings: warningsOf(parsed, file, { ...around, folder }),
@@ -255,7 +280,7 @@ function agentMistakes(parsed: Parsed, services: ReadonlyMap<string, Service>, f
     for (const [service, scopes] of Object.entries(grants)) {
       const path = ['agents', name, 'services', service];
       if (parsed.services[service] === undefined)
-        mistakes.push(at(file, path, `${service} is not among the services of this file`));
+        mistakes.push(at(file, path, unknownService(service, Object.keys(parsed.services))));
       mistakes.push(
         ...scopes.flatMap((scope, index) =>
           scopeMistakes(scope, services.get(service), { file, path: [...path, index] }),

@@ -8,6 +8,7 @@ export type StrictJson =
 type Cursor = { readonly text: string; at: number };
 class Refusal extends Error {}
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259 7 forbids raw control characters in strings
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const BLANK = /[ \t\n\r]*/y;

@@ -41,9 +41,13 @@ export type ChainStore = {
 /** Prepared once in the worker: this is the hot path. */
 export function chainStore(database: Database): ChainStore {
   const head = prepare(database, 'SELECT id, seq, entry_hash FROM audit_head WHERE id = 1');
-  const insert = prepare(database, 'INSERT INTO audit_entries (seq, entry_id, timestamp, actor_id, agent_id, session_id, passport_jti, action, outcome, refers_to, bytes, entry_hash, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  const insert = prepare(
+    database,
+    'INSERT INTO audit_entries (seq, entry_id, timestamp, actor_id, agent_id, session_id, passport_jti, action, outcome, refers_to, bytes, entry_hash, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  const move = prepare(database, 'INSERT INTO audit_head (id, seq, entry_hash) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, entry_hash = excluded.entry_hash',
+  const move = prepare(
+    database,
+    'INSERT INTO audit_head (id, seq, entry_hash) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, entry_hash = excluded.entry_hash',
   );
   return {
     head: () => head.get() as HeadRow | undefined,

@@ -121,10 +121,10 @@ export function encodeBody(
 
 /** Bracket nesting, in insertion order. */
 export function encodeForm(value: object): string {
-  return [...pairs(value, '')].map(([name, text]) => `${escape(name)}=${escape(text)}`).join('&');
+  return [...pairs(value, '')].map(([name, text]) => `${encodeText(name)}=${encodeText(text)}`).join('&');
 }
 
-const escape = (text: string): string => encodeURIComponent(text.toWellFormed()).replaceAll('%20', '+');
+const encodeText = (text: string): string => encodeURIComponent(text.toWellFormed()).replaceAll('%20', '+');
 
 function* pairs(value: unknown, name: string): Generator<readonly [string, string]> {
   if (value === null || value === undefined) return yield [name, ''] as const;

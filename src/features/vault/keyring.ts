@@ -40,7 +40,10 @@ export function openKeyring(
 
 function openPair(row: KeyringRow, root: Uint8Array, envelope: Envelope): BoxPair {
   const privateKey = envelope.decrypt(row.private_key, ringBinding(row.id), root);
-  if (privateKey === undefined) throw new WrongRootKey('the key file does not open this vault');
+  if (privateKey === undefined)
+    throw new WrongRootKey(
+      'the key file (vault.key_file) does not open this vault: put back the file it was made with',
+    );
   return envelope.pairOf(privateKey, new Uint8Array(row.public_key));
 }
 

@@ -29,7 +29,10 @@ export async function startWriter(worker: Worker): Promise<Writer> {
 
   const flush = (): void => {
     if (inFlight.size > 0) return;
-    if (queue.length === 0) return idle?.();
+    if (queue.length === 0) {
+      idle?.();
+      return;
+    }
     const batch = queue.splice(0, WRITER_BATCH_UNITS_MAX);
     inFlight = new Map(batch.map((waiting) => [waiting.request.id, waiting]));
     worker.postMessage(batch.map((waiting) => waiting.request));
