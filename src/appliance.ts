@@ -9,7 +9,7 @@ import { liveKeys } from '#features/keys/store.ts';
 import { createKeyVerifier } from '#features/keys/verify.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { createStanding } from '#features/passports/standing.ts';
-import { revokeAgentPassports } from '#features/passports/store.ts';
+import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
 import { compileService } from '#features/policy/decide.ts';
@@ -306,7 +306,7 @@ function featureOperations(config: Config, host: Host, deps: FeatureDeps): reado
       baseUrl: (service) => baseUrl(service.base),
       grantsOf,
     }),
-    ...agentOperations({ directory, settings, host, revokePassports }),
+    ...agentOperations({ directory, settings, host, revokePassports, releaseStanding }),
     ...passportOperations({
       reader,
       host,

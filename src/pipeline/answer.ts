@@ -1,7 +1,7 @@
 // What the caller sees of an answer: JSON where it is JSON, text where it is text, base64 else; cut where it is long.
 import { decodeUtf8 } from '#kernel/bytes.ts';
 import type { CallAnswer } from './call.ts';
-import type { Inspected } from './detect.ts';
+import type { Inspected } from './inspect.ts';
 import { headerValue } from './request.ts';
 
 export type Shape = {

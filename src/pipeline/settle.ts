@@ -6,7 +6,7 @@ import type { Log } from '#platform/log/log.ts';
 import { answerOf } from './answer.ts';
 import type { CallAnswer } from './call.ts';
 import type { Committer } from './commit.ts';
-import type { Inspected } from './detect.ts';
+import type { Inspected } from './inspect.ts';
 import type { Intended } from './intend.ts';
 import type { DraftEntry } from './record.ts';
 

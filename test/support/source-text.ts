@@ -27,12 +27,16 @@ const PARTS =
 /** After these a slash begins a regular expression; after anything else it divides. */
 const BEFORE_REGEX = /^(?:[(,=:[!&|?{};+\-*%<>~^}]|return|typeof|case|of|in|await|)$/;
 const REGEX = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/y;
+/** Over blanked code: what stands between the quotes is blank. */
+const IMPORT = /(?:^(?:import|export)\b[^;'"=]*?\bfrom\s*|^import\s*|\bimport\(\s*)(['"]) *\1/gm;
 const TEMPLATE = /(?:[^`\\$]|\\[\s\S]|\$(?!\{))*/y;
 
 export function readSource(path: string): Source {
   const text = readFileSync(path, 'utf8');
   const { code, literals } = blank(text);
-  const imports = [...text.matchAll(/^(?:import|export)\b[^;'"]*?['"]([^'"]+)['"]/gm)].map((m) => m[1] ?? '');
+  const imports = [...code.matchAll(IMPORT)].map(({ 0: found, index }) =>
+    text.slice(index, index + found.length - 1).replace(/^[\s\S]*['"]/, ''),
+  );
   return { path, text, code, literals, imports, lines: text.split('\n').length - 1 };
 }
 
@@ -49,7 +53,8 @@ export function lineAt(text: string, at: number): number {
 
 /** Exported for its own test. */
 export function blank(text: string): { code: string; literals: Literal[] } {
-  const code = [...text].length === text.length ? text.split('') : Array.from(text, (char) => char);
+  // By code unit, as the positions of a match count.
+  const code = text.split('');
   const literals: Literal[] = [];
   const templates: number[] = [];
   let depth = 0;
@@ -145,15 +150,17 @@ function matching(text: string, closing: number): number {
   return 0;
 }
 
-/** Positional parameters of every declared function and of every arrow function that has a name. */
-export function parametersOf(code: string): readonly { readonly line: number; readonly count: number }[] {
+export type Parameters = { readonly line: number; readonly list: readonly string[] };
+
+/** Parameters of every declared function and of every arrow function that has a name. */
+export function parametersOf(code: string): readonly Parameters[] {
   const heads = /\bfunction\s*\*?\s*[\w$]+(?:<[^(]*>)?\s*(\()|\bconst [\w$]+\s*=\s*(?:async )?(\()/g;
   return [...code.matchAll(heads)].flatMap((head) => {
     const at = head.index + head[0].length - 1;
     const end = closingOf(code, at);
     const arrow = /^\s*(?::[^=;]*)?=>/.test(code.slice(end + 1));
     if (head[2] !== undefined && !arrow) return [];
-    return [{ line: lineAt(code, at), count: commaCount(code.slice(at + 1, end)) }];
+    return [{ line: lineAt(code, at), list: splitAtCommas(code.slice(at + 1, end)) }];
   });
 }
 
@@ -167,12 +174,14 @@ function closingOf(code: string, opening: number): number {
   return code.length;
 }
 
-function commaCount(list: string): number {
+function splitAtCommas(text: string): readonly string[] {
+  const parts = [''];
   let depth = 0;
-  const tops = [...list.replaceAll('=>', '  ')].filter((char) => {
+  for (const char of text.replaceAll('=>', '  ')) {
     if ('([{<'.includes(char)) depth += 1;
     if (')]}>'.includes(char)) depth -= 1;
-    return char === ',' && depth === 0;
-  }).length;
-  return list.trim() === '' ? 0 : tops + (list.trimEnd().endsWith(',') ? 0 : 1);
+    if (char === ',' && depth === 0) parts.push('');
+    else parts[parts.length - 1] += char;
+  }
+  return parts.map((part) => part.trim()).filter((part) => part !== '');
 }

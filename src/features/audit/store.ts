@@ -66,6 +66,17 @@ export const scanEntries = (database: Database): IterableIterator<EntryRow> =>
 export const headOf = (database: Database): HeadRow | undefined =>
   prepare(database, 'SELECT id, seq, entry_hash FROM audit_head WHERE id = 1').get() as HeadRow | undefined;
 
+/** One snapshot: entries that come while we walk belong to the next walk. */
+export function inSnapshot<T>(
+  database: Database & { readonly exec: (text: string) => unknown },
+  walk: () => T,
+): T {
+  database.exec('BEGIN');
+  const result = walk();
+  database.exec('COMMIT');
+  return result;
+}
+
 /** Whose entries a caller may see; `undefined` members do not restrict. */
 export type Filter = {
   readonly visibleTo: { readonly keyId: string } | { readonly sessionId: string } | 'all';
