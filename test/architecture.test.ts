@@ -57,7 +57,7 @@ const findImports = (pattern: RegExp, where: (path: string) => boolean): string[
 type Layer = { readonly members: readonly string[]; readonly mayImport: readonly string[] | 'everything' };
 
 function readLayers(): readonly Layer[] {
-  const rows = readFileSync('src/README.md', 'utf8').matchAll(/^\| (\d) +\| ([^|]+?) +\| ([^|]+?) +\|$/gm);
+  const rows = readFileSync('src/README.md', 'utf8').matchAll(/^\| *\d+ *\|([^|\n]+)\|([^|\n]+)\|$/gm);
   return [...rows].map(([, members = '', may = '']) => ({
     members: members.trim().split(/[\s,]+/),
     mayImport:

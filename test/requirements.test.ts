@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { requirements } from '#test/requirements.ts';
 import { sourcesBelow } from '#test/support/source-text.ts';
 
-const here = fileURLToPath(new URL('.', import.meta.url));
+const here = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '');
 const NAME = /\b(?:it|test|describe)\(\s*$/;
 const CITE = /^invariants? (\d+(?:(?:,| and) \d+)*):/;
 
@@ -40,7 +40,7 @@ describe('the invariants', () => {
     it(`names a test for number ${id}${part === undefined ? '' : ` (${part})`}`, (t) => {
       const paths = [...new Set(cited.filter((citation) => citation.id === id).map(({ path }) => path))];
       assert.ok(due && paths.length > 0, `no test is named "invariant ${id}: …". ${text}`);
-      t.diagnostic(paths.map((path) => path.slice(here.length)).join(' '));
+      t.diagnostic(paths.map((path) => path.slice(here.length + 1)).join(' '));
     });
   }
 

@@ -176,7 +176,7 @@ describe('revision 2026-07-28', () => {
 });
 
 describe('the MCP endpoint', () => {
-  it('answers 401 with a challenge before any 405', async () => {
+  it('invariant 12: answers 401 with a challenge before any 405', async () => {
     for (const method of ['POST', 'GET', 'DELETE']) {
       const bare = await fetch(appliance.mcpUrl, { method });
       assert.equal(bare.status, 401, method);

@@ -39,6 +39,8 @@ function unknownKey(file: YamlFile, path: KeyPath, { issue, later }: Context): M
 }
 
 function unionMessage(issue: z.core.$ZodIssueInvalidUnion): string {
+  // A sentence of the schema's own says it better than its branches.
+  if (issue.message !== 'Invalid input') return issue.message;
   const messages = issue.errors.flat().map((inner) => inner.message);
   return messages.length === 0
     ? issue.message

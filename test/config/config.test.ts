@@ -1,0 +1,94 @@
+// The config says every mistake at once, with line and suggestion, and never prints a secret.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { asFault, envelope } from '#kernel/errors.ts';
+import { CONFIG_BYTES_MAX, JSON_DEPTH_MAX, URL_BYTES_MAX } from '#kernel/limits.ts';
+import { parseStrictJson } from '#kernel/strict-json.ts';
+import { readUrl } from '#platform/net/url.ts';
+import { type Config, readConfig } from '../../src/config.ts';
+
+const AROUND = { path: '/nowhere/config.yaml', environment: () => undefined, readFile: () => undefined };
+
+function mistakes(...lines: string[]): readonly { line: number; message: string; path: string }[] {
+  const read = readConfig(lines.join('\n'), AROUND);
+  return 'mistakes' in read ? read.mistakes : [];
+}
+
+function config(text: string): Config {
+  const read = readConfig(text, AROUND);
+  assert.ok('config' in read, JSON.stringify(read));
+  return read.config;
+}
+
+test('invariant 8: every mistake at once, each with its line, in the order of the file', () => {
+  const found = mistakes(
+    'version: 2',
+    'servre: {}',
+    'passports: { ttl: 24 }',
+    'agents:',
+    '  clerk:',
+    '    services: { biling: [ "biling:a:b" ] }',
+    'services:',
+    '  billing: { base_url: "https://billing.example" }',
+  );
+  assert.deepEqual(
+    found.map(({ line }) => line),
+    [1, 2, 3, 6],
+  );
+  const text = found.map(({ message }) => message).join('\n');
+  for (const word of ['server', 'unit', 'billing']) assert.ok(text.includes(word), word);
+});
+
+test('a secret in the file is refused and never printed', () => {
+  const found = mistakes(
+    'services:',
+    '  gh:',
+    '    base_url: https://api.github.com',
+    '    inject: { bearer: "{secret}" }',
+    '    secret: ghp_abcdefghijklmnop',
+  );
+  const text = JSON.stringify(found);
+  assert.ok(text.includes('vault') && !text.includes('ghp_'));
+});
+
+for (const [name, lines] of Object.entries({
+  'a merge key': ['agents:', '  a1: { <<: { __proto__: {} } }'],
+  'a tag': ['services: !!js/function "x"'],
+  'an empty file': [''],
+  'a list at the top': ['- version: 1'],
+  'deep nesting': [`services: ${'['.repeat(200)}${']'.repeat(200)}`],
+  'a metadata address': ['services: { meta: { base_url: "https://169.254.169.254" } }'],
+  'a range wider than private': [
+    'services: { j: { base_url: "https://j.corp.test", network: { private: [ 0.0.0.0/0 ] } } }',
+  ],
+  'a credential header in the allow-list': [
+    'services: { g: { base_url: "https://g.test", headers: { allow: [ Authorization ] } } }',
+  ],
+  'a port out of range': ['server: { listen: "127.0.0.1:99999" }'],
+  'a listener beyond loopback': ['server: { listen: "0.0.0.0:7822" }'],
+  'clear text': ['services: { g: { base_url: "http://g.test" } }'],
+  'a lower-case method': [
+    'services: { g: { base_url: "https://g.test", actions: { "g:a:b": [ "post /x" ] } } }',
+  ],
+  'a section of a later version': ['skills: {}'],
+})) {
+  test(`${name} is refused`, () => assert.ok(mistakes(...lines).length > 0));
+}
+
+test('the example is valid as it stands', () => {
+  const text = readFileSync(new URL('../../config.example.yaml', import.meta.url), 'utf8');
+  assert.equal(config(text).listen.port, 7822);
+});
+
+test('invariant 9: what is too large, too deep or too long is refused by its bound', () => {
+  assert.ok(mistakes(`# ${'x'.repeat(CONFIG_BYTES_MAX)}`).length > 0);
+  assert.equal(parseStrictJson('['.repeat(JSON_DEPTH_MAX + 2)).ok, false);
+  assert.equal(readUrl(`https://a.test/${'a'.repeat(URL_BYTES_MAX)}`).ok, false);
+});
+
+test('invariant 10: an unknown error shows nothing of itself', () => {
+  const shown = JSON.stringify(envelope(asFault(new Error('canary-internal'))));
+  assert.equal(shown.includes('canary'), false);
+  assert.ok(shown.includes('INTERNAL'));
+});
