@@ -16,6 +16,7 @@ const UNSUPPORTED_RUNTIME = 78;
 const WRONG_USAGE = 2;
 /** Exit code of a process that a signal ended, as shells have it. */
 const SIGNALLED = 128;
+const PARENT_CHECK_MS = 500;
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -76,6 +77,7 @@ function run(command, args, env = {}) {
       if (!atTerminal || signal === 'SIGTERM') child.kill(signal);
     });
   }
+  if (process.env.npm_lifecycle_event !== undefined) stopWithParent(child);
   child.on('error', (error) => {
     say(`${command} could not be started: ${error.message}`);
     process.exit(1);
@@ -83,6 +85,17 @@ function run(command, args, env = {}) {
   child.on('exit', (code, signal) => {
     process.exit(signal === null ? code : SIGNALLED + constants.signals[signal]);
   });
+}
+
+/** npm gives a signal to a shell, which ends and tells no one; what it has started would run on alone. */
+function stopWithParent(child) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    child.kill('SIGTERM');
+  }, PARENT_CHECK_MS);
+  timer.unref();
 }
 
 function step(name, args) {

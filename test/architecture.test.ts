@@ -334,18 +334,18 @@ describe('norms', () => {
       blocks.filter(({ nesting }) => nesting > NESTING_MAX).map((one) => place(one, `${one.nesting} deep`)),
       'blocks nested too deep',
     );
-    // A ratchet: the norm is two and an options object. What still has three is counted, and may only become less.
-    const crowded = tooManyParameters(sources);
+    none(tooManyParameters(sources), 'functions with too many parameters');
+    // A ratchet: the norm is two and an options object. What still has a plain third is counted, and may only become less.
+    const third = plainThird(sources);
     assert.ok(
-      crowded.length <= CROWDED_FUNCTIONS_LEFT,
-      `functions with too many positional parameters: ${crowded.join('\n')}`,
+      third.length <= CROWDED_FUNCTIONS_LEFT,
+      `functions with a plain third parameter:\n  ${third.join('\n  ')}`,
     );
     t.diagnostic(`${sources.length} files, median ${median(sources.map(({ lines }) => lines))} lines`);
     t.diagnostic(
       `${functions.length} functions, median ${median(functions.map(({ lines }) => lines))} lines`,
     );
-    const third = plainThird(sources);
-    t.diagnostic(`${third.length} functions take a plain third parameter: ${third.join(' ')}`);
+    t.diagnostic(`${third.length} functions take a plain third parameter`);
     t.diagnostic(`${tests.length} test files, median ${median(tests.map(({ lines }) => lines))} lines`);
   });
 
