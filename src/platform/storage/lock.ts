@@ -4,15 +4,16 @@ import { type Db, openDatabase } from './database.ts';
 
 export type Lock = { readonly release: () => void };
 
-/** `undefined`: another instance holds the folder. Taken before the database is touched. */
+/** `undefined`: another instance holds the folder. Taken before the database is touched. Throws what else SQLite says. */
 export function lockFolder(folder: string, addonPath: string): Lock | undefined {
   const db: Db = openLockFile(join(folder, 'stack.lock'), addonPath);
   try {
     db.pragma('busy_timeout = 0');
     db.exec('BEGIN EXCLUSIVE');
-  } catch {
+  } catch (thrown) {
     db.close();
-    return undefined;
+    if ((thrown as { code?: unknown }).code === 'SQLITE_BUSY') return undefined;
+    throw thrown;
   }
   return { release: () => db.close() };
 }

@@ -12,7 +12,12 @@ export type WriterAnswer =
 export type WriterMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'answers'; readonly answers: readonly WriterAnswer[] };
+  | {
+      readonly kind: 'answers';
+      readonly answers: readonly WriterAnswer[];
+      /** Why the disk took nothing of this batch; absent when it was committed. */
+      readonly refusal?: string;
+    };
 
 /** Gives the drafts of one unit their place in the chain, inside the unit's savepoint. */
 export type Seal = (db: Db, entries: readonly EntryDraft[]) => Committed;
@@ -20,6 +25,7 @@ export type Seal = (db: Db, entries: readonly EntryDraft[]) => Committed;
 const PREPARED_MAX = 500;
 
 class Mismatch extends Error {}
+class Unfit extends Error {}
 
 export function runWriter(port: MessagePort, db: Db, seal: Seal): void {
   const execute = createExecutor(db);
@@ -29,10 +35,8 @@ export function runWriter(port: MessagePort, db: Db, seal: Seal): void {
       port.close();
       return;
     }
-    port.postMessage({
-      kind: 'answers',
-      answers: commitBatch(db, batch, (unit) => run(unit, execute, () => seal(db, unit.entries))),
-    });
+    const work: Work = (unit) => run(unit, execute, () => seal(db, unit.entries));
+    port.postMessage({ kind: 'answers', ...commitBatch(db, batch, work) });
   });
   port.postMessage({ kind: 'ready' });
 }
@@ -60,21 +64,27 @@ function run(unit: Unit, execute: Execute, sealEntries: () => Committed): Commit
       throw new Mismatch(`a statement touched ${touched} rows instead of ${statement.rows}`);
     }
   }
-  return sealEntries();
+  try {
+    return sealEntries();
+  } catch (thrown) {
+    // A constraint that breaks here is the log's, not the caller's: to decide again would not help.
+    throw isConstraint(thrown) ? new Unfit(`the log does not take the entry: ${thrown}`) : thrown;
+  }
 }
 
 type Work = (unit: Unit) => Committed;
+type Batch = { readonly answers: readonly WriterAnswer[]; readonly refusal?: string };
 
-function commitBatch(db: Db, batch: readonly WriterRequest[], work: Work): readonly WriterAnswer[] {
+function commitBatch(db: Db, batch: readonly WriterRequest[], work: Work): Batch {
   try {
     db.exec('BEGIN IMMEDIATE');
     const answers = batch.map((request) => attempt(db, request, work));
     db.exec('COMMIT');
-    return answers;
+    return { answers };
   } catch (thrown) {
     if (db.inTransaction) db.exec('ROLLBACK');
-    const reason = String(thrown);
-    return batch.map(({ id }) => ({ id, kind: 'unavailable', reason }));
+    const refusal = String(thrown);
+    return { refusal, answers: batch.map(({ id }) => ({ id, kind: 'unavailable', reason: refusal })) };
   }
 }
 
@@ -85,17 +95,31 @@ function attempt(db: Db, { id, unit }: WriterRequest, work: Work): WriterAnswer 
     db.exec('RELEASE unit');
     return { id, kind: 'committed', value };
   } catch (thrown) {
+    const kind = faultOfUnit(thrown);
     // A full disk or an I/O error has ended the transaction: then the whole batch fails.
-    if (!db.inTransaction || !isUnitFault(thrown)) throw thrown;
+    if (!db.inTransaction || kind === undefined) throw thrown;
     db.exec('ROLLBACK TO unit');
     db.exec('RELEASE unit');
-    return { id, kind: 'conflict', reason: String(thrown) };
+    return { id, kind, reason: String(thrown) };
   }
 }
 
-/** Faults of the unit itself: a wrong count or a broken constraint. Anything else is the storage's. */
-function isUnitFault(thrown: unknown): boolean {
-  if (thrown instanceof Mismatch) return true;
-  const code = (thrown as { code?: unknown }).code;
-  return typeof code === 'string' && code.startsWith('SQLITE_CONSTRAINT');
+/** SQLite's codes for a statement that is wrong in itself, whatever the disk does. */
+const MISTAKES = ['SQLITE_ERROR', 'SQLITE_RANGE', 'SQLITE_TOOBIG', 'SQLITE_MISMATCH'];
+
+const codeOf = (thrown: unknown): string => {
+  const { code } = thrown as { code?: unknown };
+  return typeof code === 'string' ? code : '';
+};
+const isConstraint = (thrown: unknown): boolean => codeOf(thrown).startsWith('SQLITE_CONSTRAINT');
+
+/**
+ * Faults of one unit: a wrong count or a broken constraint is a conflict, a unit that cannot be run at all is our mistake.
+ * `undefined`: the storage's fault.
+ */
+function faultOfUnit(thrown: unknown): 'conflict' | 'unavailable' | undefined {
+  if (thrown instanceof Mismatch || isConstraint(thrown)) return 'conflict';
+  return MISTAKES.includes(codeOf(thrown)) || !codeOf(thrown).startsWith('SQLITE_')
+    ? 'unavailable'
+    : undefined;
 }

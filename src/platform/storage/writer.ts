@@ -9,7 +9,7 @@ import type { WriterAnswer, WriterMessage, WriterRequest } from './writer-loop.t
 
 export type Writer = {
   readonly submit: (unit: Unit) => Promise<Result<Committed>>;
-  /** Why no unit can be taken, or undefined. */
+  /** Why no unit can be taken, or why the last ones were not; undefined when all is well. */
   readonly failure: () => string | undefined;
   /** Commits what waits, then stops the worker. */
   readonly close: () => Promise<void>;
@@ -23,38 +23,43 @@ export async function startWriter(worker: Worker): Promise<Writer> {
   await ready(worker);
   const queue: Waiting[] = [];
   let inFlight = new Map<number, Waiting>();
-  let failure: string | undefined;
+  /** Final: the thread is gone. */
+  let death: string | undefined;
+  /** The disk refused the last batch; the next one that commits ends it. */
+  let refusal: string | undefined;
+  let exited = false;
   let idle: (() => void) | undefined;
   let nextId = 1;
 
   const flush = (): void => {
-    if (inFlight.size > 0) return;
-    if (queue.length === 0) {
-      idle?.();
-      return;
+    while (inFlight.size === 0 && queue.length > 0) {
+      const sent = handOver(worker, queue.splice(0, WRITER_BATCH_UNITS_MAX));
+      inFlight = new Map(sent.map((waiting) => [waiting.request.id, waiting]));
     }
-    const batch = queue.splice(0, WRITER_BATCH_UNITS_MAX);
-    inFlight = new Map(batch.map((waiting) => [waiting.request.id, waiting]));
-    worker.postMessage(batch.map((waiting) => waiting.request));
+    if (inFlight.size === 0) idle?.();
   };
   const fail = (reason: string): void => {
-    failure ??= reason;
+    death ??= reason;
     for (const waiting of [...inFlight.values(), ...queue.splice(0)]) waiting.answer(unavailable(reason));
     inFlight.clear();
     idle?.();
   };
   worker.on('message', (message: WriterMessage) => {
     if (message.kind !== 'answers') return;
+    refusal = message.refusal;
     for (const answer of message.answers) inFlight.get(answer.id)?.answer(resultOf(answer));
     inFlight.clear();
     flush();
   });
   worker.on('error', (error) => fail(`the writer died: ${error.message}`));
-  worker.on('exit', () => fail('the writer has stopped'));
+  worker.on('exit', () => {
+    exited = true;
+    fail('the writer has stopped');
+  });
 
   return {
     submit: (unit) => {
-      if (failure !== undefined) return Promise.resolve(unavailable(failure));
+      if (death !== undefined) return Promise.resolve(unavailable(death));
       if (queue.length >= WRITER_QUEUE_UNITS_MAX)
         return Promise.resolve(unavailable('the writer queue is full'));
       return new Promise((answer) => {
@@ -62,16 +67,39 @@ export async function startWriter(worker: Worker): Promise<Writer> {
         flush();
       });
     },
-    failure: () => failure,
+    failure: () => death ?? refusal,
     close: async () => {
-      if (failure === undefined && (inFlight.size > 0 || queue.length > 0)) {
+      if (death === undefined && (inFlight.size > 0 || queue.length > 0)) {
         await new Promise<void>((resolve) => {
           idle = resolve;
         });
       }
-      await stop(worker);
+      // A thread that is gone sends no second exit to wait for.
+      if (!exited) await stop(worker);
     },
   };
+}
+
+/** Answers what was sent. A unit that cannot be copied to the thread is our mistake: refused alone, it stops no other. */
+function handOver(worker: Worker, batch: readonly Waiting[]): readonly Waiting[] {
+  try {
+    worker.postMessage(batch.map(({ request }) => request));
+    return batch;
+  } catch (thrown) {
+    const sound = batch.filter(({ request }) => canBeCopied(request));
+    const refused = sound.length === batch.length ? batch : batch.filter((one) => !sound.includes(one));
+    for (const { answer } of refused) answer(unavailable(String(thrown)));
+    return refused === batch || sound.length === 0 ? [] : handOver(worker, sound);
+  }
+}
+
+function canBeCopied(request: WriterRequest): boolean {
+  try {
+    structuredClone(request);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The worker closes its own connection, so that the WAL is checkpointed. */
@@ -88,6 +116,7 @@ function ready(worker: Worker): Promise<void> {
       else reject(new Error(message.kind === 'failed' ? message.reason : 'the writer answered out of turn'));
     });
     worker.once('error', reject);
+    worker.once('exit', () => reject(new Error('the writer has stopped before it was ready')));
   });
 }
 

@@ -1,0 +1,112 @@
+// The state as the appliance opens it: one holder, a schema it knows, and nothing done when the log cannot take it.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { Result } from '#kernel/result.ts';
+import { openStorage, type Storage } from '#pipeline/storage.ts';
+import type { WorkerProgram } from '#platform/host/worker.ts';
+import { openDatabase } from '#platform/storage/database.ts';
+import { SchemaMismatch } from '#platform/storage/migrate.ts';
+import {
+  adding,
+  addonPath,
+  agentsOf,
+  assets,
+  chainOf,
+  entry,
+  type Folder,
+  throwawayFolder,
+} from '#test/platform/storage/throwaway.ts';
+
+let folder: Folder;
+beforeEach(() => {
+  folder = throwawayFolder();
+});
+afterEach(() => folder.remove());
+
+const open = (program = assets.program) => openStorage(folder.path, { addonPath, program, nowMs: 1 });
+async function opened(program = assets.program): Promise<Storage> {
+  const storage = await open(program);
+  assert.ok(storage, 'the folder is held');
+  return storage;
+}
+const codeOf = (result: Result<unknown>): string => (result.ok ? 'ok' : result.fault.code);
+const contents = (): Map<string, string> =>
+  new Map(readdirSync(folder.path).map((name) => [name, readFileSync(join(folder.path, name), 'base64')]));
+
+test('what was committed is there after closing and opening again, and the chain goes on', async () => {
+  const first = await opened();
+  assert.equal(first.check.synchronous, 'full');
+  assert.equal(codeOf(await first.committer.commit(adding('aa'))), 'ok');
+  await first.close();
+  const second = await opened();
+  const committed = await second.committer.commit(adding('bb'));
+  assert.deepEqual(committed.ok && committed.value.entries.map(({ seq }) => seq), [2]);
+  assert.deepEqual(await second.scanChain(), chainOf(folder.file));
+  assert.deepEqual([chainOf(folder.file).valid, chainOf(folder.file).entries], [true, 2]);
+  await second.close();
+  assert.deepEqual(agentsOf(folder.file), ['aa', 'bb']);
+});
+
+test('a second instance of a folder is refused, touches nothing, and the first goes on', async () => {
+  const first = await opened();
+  await first.committer.commit(adding('aa'));
+  const before = contents();
+  assert.equal(await open(), undefined);
+  assert.deepEqual(contents(), before);
+  assert.equal(codeOf(await first.committer.commit(adding('bb'))), 'ok');
+  await first.close();
+  await (await opened()).close();
+});
+
+test('a database of a newer version is refused and not changed, and its folder stays free', async () => {
+  await (await opened()).close();
+  const db = openDatabase(folder.file, { addonPath });
+  db.exec("INSERT INTO schema_migrations VALUES (9999, 'from the future', 'x', 1)");
+  db.close();
+  const before = contents().get('stack.db');
+  for (let tries = 0; tries < 2; tries += 1) await assert.rejects(open(), SchemaMismatch);
+  assert.equal(contents().get('stack.db'), before);
+});
+
+/** The real program of the writer's thread, which ends the thread when it is handed a unit with this action. */
+const DEADLY = 'test.deadly';
+function mortal(name: Parameters<typeof assets.program>[0]): WorkerProgram {
+  const program = assets.program(name);
+  assert.ok(program.kind === 'file', 'runs from source');
+  return {
+    kind: 'text',
+    text: `require('node:worker_threads').parentPort.on('message', (batch) => {
+      if (JSON.stringify(batch).includes('${DEADLY}')) process.exit(9);
+    });
+    import(${JSON.stringify(program.url.href)});`,
+  };
+}
+
+test('invariant 12: when the writer dies nothing is committed any more, the reason is shown, and closing frees the folder', async () => {
+  const storage = await opened(mortal);
+  assert.equal(codeOf(await storage.committer.commit(adding('before'))), 'ok');
+  const waiting = ['aa', 'bb', 'cc'].map((id) => storage.committer.commit(adding(id)));
+  const deadly = storage.committer.commit({ statements: [], entries: [entry(DEADLY)] });
+  const behind = storage.committer.commit(adding('behind'));
+  assert.deepEqual((await Promise.all([deadly, behind])).map(codeOf), [
+    'AUDIT_UNAVAILABLE',
+    'AUDIT_UNAVAILABLE',
+  ]);
+  await Promise.all(waiting);
+  assert.match(storage.failure() ?? '', /the writer has stopped/);
+  assert.equal(codeOf(await storage.committer.commit(adding('after'))), 'AUDIT_UNAVAILABLE');
+  await storage.close();
+  const again = await opened();
+  assert.equal(again.failure(), undefined);
+  assert.equal((await again.scanChain()).valid, true);
+  assert.ok(!agentsOf(folder.file).some((id) => id === 'behind' || id === 'after'));
+  await again.close();
+});
+
+test('a start that fails half way lets the folder go', async () => {
+  const broken = (): WorkerProgram => ({ kind: 'text', text: 'throw new Error("no thread today")' });
+  await assert.rejects(open(broken), /no thread today/);
+  await (await opened()).close();
+});

@@ -1,0 +1,68 @@
+// The worker half of the writer without its thread, so that the disk can be made to refuse: a full database file.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { sealAll } from '#features/audit/chain.ts';
+import { chainStore } from '#features/audit/store.ts';
+import { MIGRATIONS } from '#pipeline/migrations.ts';
+import { type Db, openDatabase } from '#platform/storage/database.ts';
+import { migrate } from '#platform/storage/migrate.ts';
+import { startWriter, type Writer } from '#platform/storage/writer.ts';
+import { runWriter } from '#platform/storage/writer-loop.ts';
+import { adding, addonPath, agentsOf, chainOf, entry, type Folder, throwawayFolder } from './throwaway.ts';
+
+let folder: Folder;
+let db: Db;
+let port: MessagePort;
+let writer: Writer;
+
+beforeEach(async () => {
+  folder = throwawayFolder();
+  db = openDatabase(folder.file, { addonPath });
+  migrate(db, MIGRATIONS, 1);
+  const channel = new MessageChannel();
+  port = channel.port2;
+  // A port has all of a worker that the writer uses.
+  const started = startWriter(port as unknown as Worker);
+  const store = chainStore(db);
+  runWriter(channel.port1, db, (_db, entries) => sealAll(store, entries));
+  writer = await started;
+});
+afterEach(() => {
+  port.close();
+  db.close();
+  folder.remove();
+});
+
+const codeOf = async (unit: Parameters<Writer['submit']>[0]): Promise<string> => {
+  const result = await writer.submit(unit);
+  return result.ok ? 'ok' : result.fault.code;
+};
+
+/** More than the pages that are left hold. */
+const large = (id: string) => ({
+  ...adding(id),
+  entries: Array.from({ length: 200 }, () => entry('large', { detail: { text: 'x'.repeat(3_000) } })),
+});
+
+test('a disk that refuses is AUDIT_UNAVAILABLE for the whole batch, and is reported until a unit commits again', async () => {
+  assert.equal(await codeOf(adding('before')), 'ok');
+  const pages = db.pragma('page_count', { simple: true }) as number;
+  db.pragma(`max_page_count = ${pages}`);
+  const batch = [adding('aa'), large('bb'), adding('cc')].map(codeOf);
+  assert.deepEqual((await Promise.all(batch)).slice(1), ['AUDIT_UNAVAILABLE', 'AUDIT_UNAVAILABLE']);
+  assert.match(writer.failure() ?? '', /full/);
+  assert.ok(!agentsOf(folder.file).includes('bb') && !agentsOf(folder.file).includes('cc'));
+  db.pragma(`max_page_count = ${pages + 1_000}`);
+  assert.equal(await codeOf(large('dd')), 'ok');
+  assert.equal(writer.failure(), undefined);
+  assert.equal(chainOf(folder.file).valid, true);
+});
+
+test('a log whose head does not fit its entries takes nothing more, and that is no conflict', async () => {
+  assert.equal(await codeOf(adding('aa')), 'ok');
+  assert.equal(await codeOf(adding('bb')), 'ok');
+  db.exec('UPDATE audit_head SET seq = 1');
+  assert.equal(await codeOf(adding('cc')), 'AUDIT_UNAVAILABLE');
+  assert.deepEqual(agentsOf(folder.file), ['aa', 'bb']);
+});
