@@ -24,6 +24,9 @@ export type Answer = { readonly output: unknown; readonly status: number };
 export type OperationLine = {
   /** Step 1 alone, for surfaces that must refuse before they read a body. */
   readonly authenticate: (arrival: Arrival) => Promise<Result<Caller>>;
+  /** Steps 1 and 2: who calls, and may they? Before the body is read, so that a stranger is told 401 and nothing else. */
+  readonly admit: (operation: Operation, arrival: Arrival) => Promise<Result<Caller>>;
+  /** Asks again whether the caller may; a surface cannot forget it. */
   readonly invoke: (operation: Operation, input: unknown, from: From) => Promise<Result<Answer>>;
 };
 
@@ -44,13 +47,24 @@ const AUTHENTICATION_CODES = new Set(['UNAUTHORIZED', 'INVALID_API_KEY', 'PASSPO
 
 export function createOperationLine(deps: Deps): OperationLine {
   return {
-    authenticate: async (arrival) => {
-      const caller = await guard(deps, () => deps.authenticator.caller(arrival.presented));
-      if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
-      return caller;
-    },
+    authenticate: (arrival) => identify(deps, arrival),
+    admit: (operation, arrival) => guard(deps, () => admit(deps, operation, arrival)),
     invoke: (operation, input, from) => guard(deps, () => travel(deps, operation, { input, from })),
   };
+}
+
+async function identify(deps: Deps, arrival: Arrival): Promise<Result<Caller>> {
+  const caller = await guard(deps, () => deps.authenticator.caller(arrival.presented));
+  if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
+  return caller;
+}
+
+async function admit(deps: Deps, operation: Operation, arrival: Arrival): Promise<Result<Caller>> {
+  const caller = await identify(deps, arrival);
+  if (!caller.ok) return caller;
+  const allowed = allow(operation, caller.value);
+  if (allowed.ok) return caller;
+  return deny(deps, operation, { from: { ...arrival, caller: caller.value }, fault: allowed.fault });
 }
 
 /** Whatever is thrown becomes INTERNAL: logged whole, shown as nothing (invariant 10). */

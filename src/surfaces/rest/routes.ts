@@ -28,7 +28,8 @@ function handlerOf(surface: Surface, operation: Operation, channel: Channel): Ha
   return async (request, response) => {
     const arrival = arrivalOf(request, channel, surface.host);
     if (!arrival.ok) return sendFault(response, arrival.fault);
-    const caller = await surface.line.authenticate(arrival.value);
+    // Before the body: a stranger's bytes are neither read nor judged (invariant 12).
+    const caller = await surface.line.admit(operation, arrival.value);
     if (!caller.ok) return sendFault(response, caller.fault);
     const input = await inputOf(request, types);
     if (!input.ok) return sendFault(response, input.fault);
