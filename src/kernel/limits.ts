@@ -5,6 +5,16 @@ export const PASSPORT_TTL_SECONDS = 900;
 export const PASSPORT_TTL_SECONDS_MIN = 60;
 /** Hard maximum of the product (product-facts 4.2). */
 export const PASSPORT_TTL_SECONDS_MAX = 3600;
+/** Contract 10: this long after its end a passport can still be refreshed. */
+export const PASSPORT_REFRESH_GRACE_MS = 86_400_000;
+/**
+ * Rows of ended passports stay for the grace and one day more, so that all that names a passport (a refresh, a late
+ * revocation, an approval) is over before its row goes. The log keeps what was done with it.
+ */
+export const PASSPORT_KEPT_MS = PASSPORT_REFRESH_GRACE_MS + 86_400_000;
+export const PASSPORT_PRUNE_EVERY_MS = 3_600_000;
+/** Ended passports go in small units: no call waits behind a long deletion. */
+export const PASSPORT_PRUNE_ROWS_MAX = 500;
 /** Refused before any signature work (a real passport is about 2 kB). */
 export const PASSPORT_TOKEN_BYTES_MAX = 16_384;
 /** Verified tokens kept; one agent rarely holds more than a few. */
@@ -36,6 +46,8 @@ export const MCP_BODY_CHARS_MAX = 32_000;
 export const JSON_DEPTH_MAX = 64;
 /** Form bodies: more fields than any API takes. */
 export const FORM_FIELDS_MAX = 1_000;
+/** Addresses of one name that a dial tries, so that a long list cannot hold a connection's place for minutes. */
+export const UPSTREAM_ADDRESSES_MAX = 4;
 /** Keep-alive sockets to one upstream origin. */
 export const UPSTREAM_CONNECTIONS_MAX = 128;
 export const UPSTREAM_KEEP_ALIVE_MS = 10_000;
@@ -46,6 +58,8 @@ export const RETRY_AFTER_SECONDS = 1;
 /** Larger than the largest call envelope: 10 MB as base64 plus the fields. */
 export const REST_BODY_BYTES_MAX = 14_000_000;
 export const LISTENER_HEADERS_TIMEOUT_MS = 10_000;
+/** Node looks at these two times only so often; its own 30 s would stretch ten seconds to forty. */
+export const LISTENER_CHECK_MS = 1_000;
 export const LISTENER_REQUEST_TIMEOUT_MS = 60_000;
 export const LISTENER_KEEP_ALIVE_MS = 65_000;
 export const LISTENER_HEADERS_MAX = 100;

@@ -38,7 +38,10 @@ export function createScrub({ redactor, bytesMax }: Deps): Scrub {
     );
     const truncated = read.value.cut || read.value.bytes.length > limit;
     const bodyBytes = Math.min(read.value.bytes.length, limit);
-    const shown = truncated ? clean.subarray(0, limit) : clean;
+    // The last bytes of a cut body may be the beginning of a secret whose end was not read; markers are shorter than
+    // secrets, so the limit alone does not keep them out.
+    const whole = read.value.cut ? Math.max(0, clean.length - rules.reachBytes) : clean.length;
+    const shown = truncated ? clean.subarray(0, Math.min(limit, whole)) : clean;
     const answer = {
       from,
       redactor: rules,
@@ -52,14 +55,10 @@ export function createScrub({ redactor, bytesMax }: Deps): Scrub {
   };
 }
 
-async function withheld(response: UpstreamResponse, reason: string): Promise<Result<never>> {
-  await cancel(response);
+function withheld(response: UpstreamResponse, reason: string): Result<never> {
+  response.discard();
   const metadata = { sent: true, upstream_status: response.status, reason };
   return refuse(new Fault('RESPONSE_WITHHELD', { detail: reason, metadata }));
-}
-
-async function cancel(response: UpstreamResponse): Promise<void> {
-  await response.body[Symbol.asyncIterator]().return?.();
 }
 
 type Read = { readonly bytes: Uint8Array; readonly cut: boolean };

@@ -2,11 +2,12 @@
 // No redirects, retries, cookies, caches, environment proxies or decompression.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { asFault, Fault } from '#kernel/errors.ts';
 import {
   CONNECT_TIMEOUT_MS,
   RESPONSE_HEADERS_BYTES_MAX,
+  UPSTREAM_ADDRESSES_MAX,
   UPSTREAM_CONNECTIONS_MAX,
   UPSTREAM_KEEP_ALIVE_MS,
 } from '#kernel/limits.ts';
@@ -32,6 +33,8 @@ export type UpstreamResponse = {
   readonly status: number;
   readonly headers: readonly (readonly [string, string])[];
   readonly body: AsyncIterable<Uint8Array>;
+  /** Closes the connection of a body that nobody is going to read. */
+  readonly discard: () => void;
 };
 export type Upstream = {
   readonly send: (request: UpstreamRequest, signal: AbortSignal) => Promise<Result<UpstreamResponse>>;
@@ -90,7 +93,7 @@ async function dial({ origin, network, caPem }: UpstreamRequest, deps: Deps): Pr
   const addresses = await checkedAddresses({ host: origin.host, port: origin.port, network }, deps);
   if (!addresses.ok) throw addresses.fault;
   let last: unknown;
-  for (const address of addresses.value) {
+  for (const address of addresses.value.slice(0, UPSTREAM_ADDRESSES_MAX)) {
     try {
       const socket = await openSocket(address, origin.port);
       return origin.scheme === 'https' ? await secure(socket, origin.host, caPem) : socket;
@@ -143,41 +146,87 @@ function secure(socket: Socket, host: string, caPem: string | undefined): Promis
   });
 }
 
+/** Whether the first byte of a request may have left. */
+type Departure = { departed: boolean; readonly signal: AbortSignal };
+
+/** undici starts a request just before it writes it; until then the request waits for a dial or a free connection. */
+function noting(departure: Departure, handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
+  return {
+    onRequestStart: (controller, context) => {
+      departure.departed = !departure.signal.aborted;
+      handler.onRequestStart?.(controller, context);
+    },
+    onRequestUpgrade: (...given) => handler.onRequestUpgrade?.(...given),
+    onResponseStart: (controller, status, ...given) => {
+      const framing = status < 200 ? undefined : framingProblem(pairs(controller.rawHeaders));
+      if (framing === undefined) return handler.onResponseStart?.(controller, status, ...given);
+      // Here and not after the fact: an aborted connection is closed, a finished one would be used again.
+      const metadata = { sent: true, upstream_status: status, reason: 'framing' };
+      controller.abort(new Fault('RESPONSE_WITHHELD', { detail: framing, metadata }));
+    },
+    onResponseData: (...given) => handler.onResponseData?.(...given),
+    onResponseEnd: (...given) => handler.onResponseEnd?.(...given),
+    onResponseError: (...given) => handler.onResponseError?.(...given),
+  };
+}
+
 async function send(
   pool: Pool,
   request: UpstreamRequest,
   signal: AbortSignal,
 ): Promise<Result<UpstreamResponse>> {
   const deadline = AbortSignal.timeout(request.timeoutMs);
-  const either = AbortSignal.any([signal, deadline]);
+  const departure: Departure = { departed: false, signal: AbortSignal.any([signal, deadline]) };
   try {
-    const response = await pool.request({
-      path: request.path,
-      method: request.method as 'GET',
-      headers: request.headers.flat(),
-      body: request.body ?? null,
-      signal: either,
-      headersTimeout: request.timeoutMs,
-      bodyTimeout: request.timeoutMs,
-      responseHeaders: 'raw',
-    });
-    const headers = pairs(response.headers as unknown as readonly (Buffer | string)[]);
-    const framing = framingProblem(headers);
-    if (framing !== undefined) {
-      response.body.destroy();
-      const metadata = { sent: true, upstream_status: response.statusCode, reason: framing };
-      return refuse(new Fault('RESPONSE_WITHHELD', { detail: framing, metadata }));
-    }
-    return ok({ status: response.statusCode, headers, body: chunks(response.body, deadline) });
+    const response = await Promise.race([exchange(pool, request, departure), neverLeft(departure)]);
+    const headers = pairs(response.headers as unknown as RawHeaders);
+    const discard = (): void => {
+      response.body.on('error', () => undefined).destroy();
+    };
+    return ok({ status: response.statusCode, headers, body: chunks(response.body, deadline), discard });
   } catch (thrown) {
-    return refuse(faultOf(thrown, deadline));
+    return refuse(faultOf(thrown, { deadline, sent: departure.departed }));
   }
 }
 
-function pairs(raw: readonly (Buffer | string)[]): [string, string][] {
+function exchange(
+  pool: Pool,
+  request: UpstreamRequest,
+  departure: Departure,
+): Promise<Dispatcher.ResponseData> {
+  const noted = pool.compose(
+    (dispatch) => (options, handler) => dispatch(options, noting(departure, handler)),
+  );
+  return noted.request({
+    path: request.path,
+    method: request.method as 'GET',
+    headers: request.headers.flat(),
+    body: request.body ?? null,
+    signal: departure.signal,
+    headersTimeout: request.timeoutMs,
+    bodyTimeout: request.timeoutMs,
+    responseHeaders: 'raw',
+  });
+}
+
+/** undici looks at the signal of a waiting request only when its dial has ended; the caller does not wait for that. */
+function neverLeft(departure: Departure): Promise<never> {
+  const { signal } = departure;
+  return new Promise((_resolve, reject) => {
+    const end = (): void => {
+      if (!departure.departed) reject(signal.reason);
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+type RawHeaders = Dispatcher.DispatchController['rawHeaders'];
+
+function pairs(raw: RawHeaders): [string, string][] {
   const list: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2)
-    list.push([String(raw[at]).toLowerCase(), latin1(raw[at + 1])]);
+  for (let at = 0; Array.isArray(raw) && at + 1 < raw.length; at += 2)
+    list.push([latin1(raw[at]).toLowerCase(), latin1(raw[at + 1])]);
   return list;
 }
 
@@ -187,48 +236,44 @@ const latin1 = (value: Buffer | string | undefined): string =>
 /** Two readings of where the body ends are an attack or a fault; either way it is not shown. */
 function framingProblem(headers: readonly (readonly [string, string])[]): string | undefined {
   const lengths = new Set(headers.filter(([name]) => name === 'content-length').map(([, value]) => value));
-  const coded = headers.some(([name]) => name === 'transfer-encoding');
+  const codings = headers.filter(([name]) => name === 'transfer-encoding').map(([, value]) => value);
   if (lengths.size > 1) return 'two content-lengths';
-  return coded && lengths.size > 0 ? 'both transfer-encoding and content-length' : undefined;
+  if (codings.length > 0 && lengths.size > 0) return 'both transfer-encoding and content-length';
+  // A compressed transfer would hide a secret from the scrubber.
+  const plain = codings.length === 0 || codings.join().trim().toLowerCase() === 'chunked';
+  return plain ? undefined : `transfer-encoding ${codings.join()}`;
 }
 
 async function* chunks(body: AsyncIterable<Uint8Array>, deadline: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
   } catch (thrown) {
-    throw faultOf(thrown, deadline);
+    throw faultOf(thrown, { deadline, sent: true });
   }
 }
 
+const WITHHELD = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+
+type Ending = { readonly deadline: AbortSignal; readonly sent: boolean };
+
 /** A fault of the dial says that nothing was sent; anything later may have been. */
-function faultOf(thrown: unknown, deadline: AbortSignal): Fault {
+function faultOf(thrown: unknown, { deadline, sent }: Ending): Fault {
   if (thrown instanceof Fault) return thrown;
   if (deadline.aborted)
-    return new Fault('UPSTREAM_TIMEOUT', { detail: 'no whole answer in time', metadata: { sent: true } });
+    return new Fault('UPSTREAM_TIMEOUT', { detail: 'no whole answer in time', metadata: { sent } });
   const { name = '', message = '', code = '' } = thrown as { name?: string; message?: string; code?: string };
   if (name === 'AbortError') {
-    return new Fault('UPSTREAM_UNREACHABLE', {
-      detail: 'the caller went away',
-      metadata: { sent: true, reason: 'aborted' },
-    });
+    const metadata = { sent, reason: 'aborted' };
+    return new Fault('UPSTREAM_UNREACHABLE', { detail: 'the caller went away', metadata });
   }
+  const detail = `${code} ${message}`;
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-    return new Fault('UPSTREAM_TIMEOUT', { detail: message, metadata: { sent: true } });
+    return new Fault('UPSTREAM_TIMEOUT', { detail, metadata: { sent } });
   }
-  if (
-    code.startsWith('HPE_') ||
-    code === 'UND_ERR_HEADERS_OVERFLOW' ||
-    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
-  ) {
-    return new Fault('RESPONSE_WITHHELD', {
-      detail: `${code} ${message}`,
-      metadata: { sent: true, reason: 'framing' },
-    });
+  // The parser's errors carry no code.
+  if (name === 'HTTPParserError' || WITHHELD.has(code)) {
+    return new Fault('RESPONSE_WITHHELD', { detail, metadata: { sent, reason: 'framing' } });
   }
-  const fault = asFault(thrown);
-  return new Fault('UPSTREAM_UNREACHABLE', {
-    detail: `${code} ${message}`,
-    metadata: { sent: true, reason: 'broken' },
-    cause: fault.cause,
-  });
+  const { cause } = asFault(thrown);
+  return new Fault('UPSTREAM_UNREACHABLE', { detail, metadata: { sent, reason: 'broken' }, cause });
 }
