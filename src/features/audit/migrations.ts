@@ -33,4 +33,11 @@ BEGIN SELECT RAISE(ABORT, 'audit entries do not change'); END;
 CREATE TRIGGER audit_entries_kept BEFORE DELETE ON audit_entries
 BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;`,
   },
+  {
+    number: 6,
+    name: 'audit_sessions',
+    sql: `
+CREATE INDEX audit_sessions_opened ON audit_entries (actor_id, session_id)
+  WHERE action = 'passport.issue' AND outcome = 'success';`,
+  },
 ];

@@ -96,14 +96,15 @@ export function selectPage(filter: Filter) {
   if (filter.visibleTo === 'all') return query;
   if ('sessionId' in filter.visibleTo) return query.where('session_id', '=', filter.visibleTo.sessionId);
   const { keyId } = filter.visibleTo;
-  // What the key did itself, and what was done with the passports it minted.
+  // What the key did itself, and what was done in the sessions it opened. The log says which: it outlives the passports.
   return query.where((where) =>
     where.or([
       where('actor_id', '=', keyId),
       where(
-        'passport_jti',
+        'session_id',
         'in',
-        sql<string[]>`(SELECT jti FROM passports WHERE minted_by = ${keyId})` as never,
+        // Literals, so that the partial index serves it.
+        sql<string>`(SELECT session_id FROM audit_entries WHERE actor_id = ${keyId} AND action = 'passport.issue' AND outcome = 'success')`,
       ),
     ]),
   );

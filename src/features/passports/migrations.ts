@@ -27,4 +27,9 @@ CREATE INDEX passports_by_minter ON passports (minted_by, issued_at);
 CREATE INDEX passports_standing ON passports (minted_by, agent_id, standing);
 CREATE INDEX passports_by_session ON passports (session_id);`,
   },
+  {
+    number: 7,
+    name: 'passports_ended',
+    sql: 'CREATE INDEX passports_ended ON passports (standing, expires_at);',
+  },
 ];

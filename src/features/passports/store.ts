@@ -1,4 +1,5 @@
 // The SQL of passports.
+import { sql } from 'kysely';
 import type { Statement } from '#kernel/unit.ts';
 import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
 import type { Intent, PassportService } from './model.ts';
@@ -115,6 +116,35 @@ export const revokeAgentPassports = (agentId: string, { nowMs, reason }: Ending)
       .set({ revoked_at: nowMs, revoke_reason: reason })
       .where('agent_id', '=', agentId)
       .where('revoked_at', 'is', null),
+  );
+
+/**
+ * Passports that ended at `endedBeforeMs` or before, oldest first. A standing one stays: ended, it carries its session on to
+ * the next renewal; revoked, it bars X-Stack-Agent. There is a handful of them for each key and agent.
+ */
+export async function endedPassports(
+  reader: Reader,
+  endedBeforeMs: number,
+  limit: number,
+): Promise<readonly string[]> {
+  const rows = await reader.all(
+    db
+      .selectFrom('passports')
+      .select('jti')
+      .where('standing', '=', 0)
+      .where('expires_at', '<=', endedBeforeMs)
+      .orderBy('expires_at')
+      .limit(limit),
+  );
+  return rows.map(({ jti }) => jti);
+}
+export const deletePassports = (jtis: readonly string[]): Statement =>
+  statement(
+    db
+      .deleteFrom('passports')
+      // One statement for any number of them, so that it is prepared once.
+      .where('jti', 'in', sql<string>`(SELECT value FROM json_each(${JSON.stringify(jtis)}))`),
+    jtis.length,
   );
 
 export const servicesOf = (row: PassportRow): readonly PassportService[] =>
