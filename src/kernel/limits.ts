@@ -25,6 +25,7 @@ export const REGEX_CHARS_MAX = 256;
 export const INTENT_SUMMARY_CHARS_MAX = 500;
 export const AGENT_NAME_CHARS_MAX = 64;
 export const AGENT_DESCRIPTION_CHARS_MAX = 256;
+/** More than a private server's programs; a caller that registers in a loop is told, and the table stays small. */
 export const AGENTS_MAX = 10_000;
 
 /** Contract 5: a proxied call may last 30 s and answer 10 MB. */

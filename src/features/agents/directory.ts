@@ -1,10 +1,10 @@
 // Agents as they are now: the stored row under the live config, which decides grants and, where it says so, the mode.
-
+import { AGENTS_MAX } from '#kernel/limits.ts';
 import type { Statement } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { type Agent, type AgentSettings, stricter } from './model.ts';
-import { type AgentRow, agentBy, agentsAfter, insertAgent } from './store.ts';
+import { type AgentRow, agentBy, agentsAfter, countAgents, insertAgent } from './store.ts';
 
 export type Ceilings = {
   readonly agents: ReadonlyMap<string, AgentSettings>;
@@ -13,6 +13,8 @@ export type Ceilings = {
 
 export type AgentDirectory = {
   readonly find: (idOrName: string) => Promise<Agent | undefined>;
+  /** Why no new agent may have this name, though `find` knows none; undefined when it may. */
+  readonly obstacle: (name: string) => Promise<'name of a dropped agent' | 'too many agents' | undefined>;
   /** By name, after `cursor`. */
   readonly list: (page: { readonly limit: number; readonly cursor: string }) => Promise<readonly Agent[]>;
 };
@@ -22,6 +24,10 @@ export function createAgentDirectory(reader: Reader, settings: () => Ceilings): 
     row === undefined ? undefined : agentOf(row, settings());
   return {
     find: async (idOrName) => live(await agentBy(reader, idOrName)),
+    obstacle: async (name) => {
+      if ((await agentBy(reader, name)) !== undefined) return 'name of a dropped agent';
+      return (await countAgents(reader)) >= AGENTS_MAX ? 'too many agents' : undefined;
+    },
     list: async ({ limit, cursor }) => {
       const found: Agent[] = [];
       let rows: readonly AgentRow[] = [];

@@ -1,7 +1,7 @@
 // Agents: register, list, read, change, delete, unblock. Agents are named by id or name everywhere.
 import { z } from 'zod';
 import { Fault } from '#kernel/errors.ts';
-import { LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import { AGENTS_MAX, LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
@@ -10,7 +10,7 @@ import type { AgentDirectory, Ceilings } from './directory.ts';
 import { type Agent, looser } from './model.ts';
 import { newAgent, sameAgent } from './register.ts';
 import { agentFields, agentShape, showAgent } from './shape.ts';
-import { type AgentRow, deleteAgent, insertAgent, updateAgent } from './store.ts';
+import { type AgentRow, deleteAgent, insertAgentWithin, updateAgent } from './store.ts';
 
 type Deps = {
   readonly directory: AgentDirectory;
@@ -18,7 +18,7 @@ type Deps = {
   readonly host: Host;
   /** Ends the live passports of an agent in the same unit. */
   readonly revokePassports: (agentId: string, reason: string) => Statement;
-  /** Lets X-Stack-Agent have a passport again after a revocation; part of unblocking. */
+  /** Lets X-Stack-Agent have a passport again after a revocation; part of unblocking and of deleting. */
   readonly releaseStanding?: (agentId: string) => Statement;
 };
 
@@ -49,6 +49,8 @@ function registering({ directory, settings, host }: Deps): Operation {
         const conflict = new Fault('CONFLICT', { detail: `agent ${input.name} exists and differs` });
         return sameAgent(found, input) ? ok({ output: showAgent(found), changes: [] }) : refuse(conflict);
       }
+      const obstacle = await directory.obstacle(input.name);
+      if (obstacle !== undefined) return refuse(OBSTACLES[obstacle](input.name));
       const row = newAgent(input, { id: host.id('agt'), nowMs, ceiling: settings().ceiling });
       if (!row.ok) return row;
       const agent: Agent = {
@@ -64,10 +66,30 @@ function registering({ directory, settings, host }: Deps): Operation {
         createdAtMs: nowMs,
       };
       const entry = { agent_id: agent.id, detail: { name: agent.name, mode: agent.mode } };
-      return ok({ output: showAgent(agent), status: 201, changes: [insertAgent(row.value)], entry });
+      return ok({
+        output: showAgent(agent),
+        status: 201,
+        changes: [insertAgentWithin(row.value, AGENTS_MAX)],
+        entry,
+      });
     },
   });
 }
+
+const OBSTACLES = {
+  'name of a dropped agent': (name: string) =>
+    new Fault('CONFLICT', {
+      detail: `agent ${name} came from the config, which no longer names it`,
+      metadata: { reason: 'The name belongs to an agent that the config no longer lists.' },
+      next: `Register under another name, or ask the operator to put agents.${name} back into the config.`,
+    }),
+  'too many agents': () =>
+    new Fault('CONFLICT', {
+      detail: `there are ${AGENTS_MAX} agents`,
+      metadata: { reason: 'There are as many agents as this appliance holds.', agents_max: AGENTS_MAX },
+      next: 'Use an agent that is there (stack_list_agents), or delete one that is no longer needed with stack_delete_agent.',
+    }),
+} as const;
 
 const foreign = (): Result<never> =>
   refuse(
@@ -217,7 +239,13 @@ function deleting(deps: Deps): Operation {
           }),
         );
       }
-      const changes = [deps.revokePassports(agent.id, 'Agent deleted'), deleteAgent(agent.id)];
+      // Its id never comes back: a bar on its header would only keep the row of the passport for ever.
+      const released = deps.releaseStanding?.(agent.id);
+      const changes = [
+        deps.revokePassports(agent.id, 'Agent deleted'),
+        ...(released === undefined ? [] : [released]),
+        deleteAgent(agent.id),
+      ];
       return ok({ output: { id: agent.id, deleted: true }, changes, entry: { agent_id: agent.id } });
     },
   });

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { missingAgents } from '#features/agents/directory.ts';
+import { standingOf } from '#features/passports/store.ts';
+import { AGENTS_MAX } from '#kernel/limits.ts';
 import type { Caller } from '#kernel/operation.ts';
 import {
   act,
@@ -13,6 +15,7 @@ import {
   PERSON,
   type State,
   setAgent,
+  TRACE,
 } from '#test/features/passports/state.ts';
 
 let state: State;
@@ -74,6 +77,50 @@ test('an agent of the config exists without registering, and is gone when the co
   assert.equal(await state.directory.find('bot'), undefined);
 });
 
+test('the name of an agent that the config has dropped is refused with a reason and a next step that works', async () => {
+  await addAgent(state, 'bot');
+  const settings = state.world.agents.get('bot');
+  state.world.agents.delete('bot');
+  const refused = await register({ name: 'bot' });
+  assert.ok(!refused.ok);
+  const { code, metadata, next } = refused.fault;
+  assert.equal(code, 'CONFLICT');
+  assert.match(String(metadata['reason']), /the config no longer lists/);
+  assert.match(next, /another name, or .* agents\.bot back into the config/);
+  assert.equal(codeOf(await register({ name: 'bot-two' })), 'ok');
+  if (settings !== undefined) state.world.agents.set('bot', settings);
+  assert.equal(codeOf(await register({ name: 'bot' })), 'ok');
+});
+
+/** Rows beside those that are there, so that `count` agents are registered in all. */
+async function fillTo(count: number): Promise<void> {
+  await addAgent(state, 'last', { config: false });
+  const sql = `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+    INSERT INTO agents SELECT 'agt_' || i, 'filler-' || i, '', mode, on_warning, on_critical, status, source, created_at
+    FROM n, agents WHERE name = 'last'`;
+  await state.commit({ statements: [{ sql, parameters: [count] }], entries: [] });
+}
+
+test('invariant 9: beyond the most agents there may be, registering is refused, and goes on when one is deleted', async () => {
+  await fillTo(AGENTS_MAX - 1);
+  assert.equal(codeOf(await register({ name: 'fits' })), 'ok');
+  const refused = await register({ name: 'too-many' });
+  assert.ok(!refused.ok);
+  assert.equal(refused.fault.code, 'CONFLICT');
+  assert.equal(refused.fault.metadata['agents_max'], AGENTS_MAX);
+  assert.match(refused.fault.next, /stack_delete_agent/);
+  assert.equal(codeOf(await register({ name: 'fits' })), 'ok');
+  must(await run('stack_delete_agent', { id: 'filler-7' }));
+  assert.equal(codeOf(await register({ name: 'too-many' })), 'ok');
+});
+
+test('parallel registrations do not pass the bound together', async () => {
+  await fillTo(AGENTS_MAX - 1);
+  const names = Array.from({ length: 5 }, (_, at) => `parallel-${at}`);
+  const codes = await Promise.all(names.map(async (name) => codeOf(await register({ name }))));
+  assert.deepEqual(codes.sort(), ['CONFLICT', 'CONFLICT', 'CONFLICT', 'CONFLICT', 'ok']);
+});
+
 test('a list goes on past agents that the config has dropped', async () => {
   for (const name of ['aa', 'bb', 'cc', 'dd', 'ee']) await addAgent(state, name);
   for (const name of ['aa', 'bb', 'dd']) state.world.agents.delete(name);
@@ -129,6 +176,20 @@ test('deleting ends the passports in the same unit; an agent of the config stays
   assert.equal(codeOf(await state.verifier.verify(token)), 'PASSPORT_REVOKED');
   await addAgent(state, 'bot');
   assert.equal(codeOf(await run('stack_delete_agent', { id: 'bot' }, PERSON)), 'CONFLICT');
+});
+
+test('no standing passport of a deleted agent is kept for its bar', async () => {
+  await addAgent(state, 'temp', { config: false });
+  const ensured = await state.standing.ensure({
+    key: KEY.id,
+    agentName: 'temp',
+    intent: undefined,
+    trace: TRACE,
+  });
+  const { jti, agentId } = must(ensured);
+  must(await run('stack_delete_agent', { id: 'temp' }));
+  assert.equal(await standingOf(state.reader, KEY.id, agentId), undefined);
+  assert.equal(codeOf(await state.verifier.byJti(jti)), 'PASSPORT_REVOKED');
 });
 
 test('only a person unblocks', async () => {
