@@ -164,7 +164,7 @@ export function parametersOf(code: string): readonly Parameters[] {
   });
 }
 
-function closingOf(code: string, opening: number): number {
+export function closingOf(code: string, opening: number): number {
   let depth = 0;
   for (let at = opening; at < code.length; at += 1) {
     if (code[at] === '(') depth += 1;
