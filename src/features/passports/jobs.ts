@@ -23,7 +23,7 @@ export function prunePassports(deps: Deps): Job {
 async function prune({ reader, commit, draft, host }: Deps): Promise<void> {
   const endedBeforeMs = host.nowMs() - PASSPORT_KEPT_MS;
   for (;;) {
-    const ended = await endedPassports(reader, endedBeforeMs, PASSPORT_PRUNE_ROWS_MAX);
+    const ended = await endedPassports(reader, { endedBeforeMs, limit: PASSPORT_PRUNE_ROWS_MAX });
     if (ended.length === 0) return;
     const entry = draft({
       layer: 'vault',

@@ -124,8 +124,7 @@ export const revokeAgentPassports = (agentId: string, { nowMs, reason }: Ending)
  */
 export async function endedPassports(
   reader: Reader,
-  endedBeforeMs: number,
-  limit: number,
+  { endedBeforeMs, limit }: { readonly endedBeforeMs: number; readonly limit: number },
 ): Promise<readonly string[]> {
   const rows = await reader.all(
     db

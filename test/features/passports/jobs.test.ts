@@ -186,6 +186,6 @@ test('both look-ups are served by an index of their own', async () => {
     asked = query.compile();
     return [];
   };
-  await endedPassports({ all } as never, nowMs, 1);
+  await endedPassports({ all } as never, { endedBeforeMs: nowMs, limit: 1 });
   assert.match(planOf(asked), /passports_ended \(standing=\? AND expires_at<\?\)/);
 });
