@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { compileRedactor } from '#pipeline/redact.ts';
 import { createScrub } from '#pipeline/scrub.ts';
+import type { Resolver } from '#platform/net/resolve.ts';
 import { createUpstream, type Upstream, type UpstreamRequest } from '#platform/net/upstream.ts';
 
 export type RawUpstream = {
@@ -75,7 +76,7 @@ export type Seen = {
 };
 export type LineSetup = {
   readonly addresses?: readonly string[];
-  readonly resolver?: () => Promise<readonly string[]>;
+  readonly resolver?: Resolver;
   readonly secrets?: readonly string[];
   readonly bytesMax?: number;
 };

@@ -96,7 +96,7 @@ async function dial({ origin, network, caPem }: UpstreamRequest, deps: Deps): Pr
   for (const address of addresses.value.slice(0, UPSTREAM_ADDRESSES_MAX)) {
     try {
       const socket = await openSocket(address, origin.port);
-      return origin.scheme === 'https' ? await secure(socket, origin.host, caPem) : socket;
+      return origin.scheme === 'https' ? await secure(socket, { host: origin.host, caPem }) : socket;
     } catch (thrown) {
       last = thrown;
     }
@@ -122,7 +122,9 @@ function openSocket(address: string, port: number): Promise<Socket> {
   });
 }
 
-function secure(socket: Socket, host: string, caPem: string | undefined): Promise<Socket> {
+type Peer = { readonly host: string; readonly caPem: string | undefined };
+
+function secure(socket: Socket, { host, caPem }: Peer): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const tls = connectTls({
       socket,
