@@ -16,9 +16,10 @@ const TRACE_ID_BYTES = 16;
 const SPAN_ID_BYTES = 8;
 
 export type Channel = 'network' | 'socket';
+export type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
 
 /** The channel is the caller on the socket: its file belongs to the owner alone. */
-export function arrivalOf(request: IncomingMessage, channel: Channel, host: Host): Result<Arrival> {
+export function arrivalOf({ request, response }: Exchange, channel: Channel, host: Host): Result<Arrival> {
   const presented = presentedBy(request, channel);
   if (!presented.ok) return presented;
   const trace = {
@@ -26,7 +27,7 @@ export function arrivalOf(request: IncomingMessage, channel: Channel, host: Host
     spanId: toHex(host.randomBytes(SPAN_ID_BYTES)),
   };
   const source = channel === 'socket' ? 'local' : (request.socket.remoteAddress ?? 'unknown');
-  return ok({ presented: presented.value, trace, source, signal: goneSignal(request) });
+  return ok({ presented: presented.value, trace, source, signal: goneSignal(response) });
 }
 
 function presentedBy(request: IncomingMessage, channel: Channel): Result<Presented> {
@@ -49,10 +50,12 @@ function single(request: IncomingMessage, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** Fires when the client closed before its answer was written. */
-function goneSignal(request: IncomingMessage): AbortSignal {
+/** Fires when the client closed before its answer was written. Hangs on this answer, since a connection sees many. */
+function goneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  request.socket.once('close', () => controller.abort());
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
   return controller.signal;
 }
 
@@ -60,22 +63,34 @@ function goneSignal(request: IncomingMessage): AbortSignal {
 export async function readJson(request: IncomingMessage): Promise<Result<unknown>> {
   const declared = Number(request.headers['content-length'] ?? '0');
   if (declared > REST_BODY_BYTES_MAX) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > REST_BODY_BYTES_MAX) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
-    chunks.push(chunk);
-  }
-  if (size === 0) return ok(undefined);
+  const read = await readBytes(request);
+  if (!read.ok) return read;
+  if (read.value.length === 0) return ok(undefined);
   if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
     return refuse(new Fault('UNSUPPORTED_MEDIA_TYPE'));
-  const text = decodeUtf8(Buffer.concat(chunks));
+  const text = decodeUtf8(read.value);
   const parsed = text === undefined ? { ok: false as const, reason: 'not UTF-8' } : parseStrictJson(text);
   if (parsed.ok) return ok(parsed.value);
-  return refuse(
-    new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: '', message: parsed.reason }] } }),
-  );
+  return invalidBody(parsed.reason);
+}
+
+const invalidBody = (message: string): Result<never> =>
+  refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: '', message }] } }));
+
+async function readBytes(request: IncomingMessage): Promise<Result<Buffer>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > REST_BODY_BYTES_MAX) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
+      chunks.push(chunk);
+    }
+  } catch {
+    // The caller went away or broke the framing: no fault of ours, and nobody is left to answer.
+    return invalidBody('the body broke off');
+  }
+  return ok(Buffer.concat(chunks, size));
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

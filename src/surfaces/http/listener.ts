@@ -1,6 +1,7 @@
 // The listeners: a TCP socket and the owner's local socket, under the bounds of kernel/limits.ts.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import {
+  LISTENER_CHECK_MS,
   LISTENER_CONNECTIONS_MAX,
   LISTENER_HEADER_BYTES_MAX,
   LISTENER_HEADERS_MAX,
@@ -21,6 +22,7 @@ export async function listen(place: Place, handler: RequestListener): Promise<Li
   const server = createServer(
     {
       maxHeaderSize: LISTENER_HEADER_BYTES_MAX,
+      connectionsCheckingInterval: LISTENER_CHECK_MS,
       headersTimeout: LISTENER_HEADERS_TIMEOUT_MS,
       requestTimeout: LISTENER_REQUEST_TIMEOUT_MS,
       keepAliveTimeout: LISTENER_KEEP_ALIVE_MS,
@@ -32,9 +34,8 @@ export async function listen(place: Place, handler: RequestListener): Promise<Li
   );
   server.maxHeadersCount = LISTENER_HEADERS_MAX;
   server.maxConnections = LISTENER_CONNECTIONS_MAX;
-  // No tunnels: an upgrade is an ordinary request to us.
-  server.on('upgrade', (_request, socket) => socket.destroy());
-  server.on('connect', (_request, socket) => socket.destroy());
+  // No tunnels. Node answers an upgrade that nobody listens for as the ordinary request it also is (clients that offer
+  // h2c send one with every request), and closes on CONNECT.
   await bind(server, place);
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;

@@ -33,7 +33,7 @@ async function serve(
   exchange: Exchange,
 ): Promise<void> {
   const { request, response } = exchange;
-  const arrival = arrivalOf(request, 'network', surface.host);
+  const arrival = arrivalOf(exchange, 'network', surface.host);
   const caller = arrival.ok ? await surface.line.authenticate(arrival.value) : arrival;
   if (!arrival.ok || !caller.ok)
     return sendFault(response, caller.ok ? new Fault('UNAUTHORIZED') : caller.fault);
