@@ -13,7 +13,6 @@ import { releaseStanding, revokeAgentPassports } from '#features/passports/store
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
 import { compileService } from '#features/policy/decide.ts';
-import { intersect, narrower, serviceOf } from '#features/policy/scope.ts';
 import { serviceOperations } from '#features/services/operations.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
@@ -237,7 +236,6 @@ function buildLines(config: Config, { host, log }: Machine, deps: Deps) {
     keys,
     issuer,
     findAgent: directory.find,
-    intersect,
     host,
   });
   const ttlSeconds = (): number => config.passports.ttlSeconds;
@@ -314,7 +312,7 @@ function featureOperations(config: Config, host: Host, deps: FeatureDeps): reado
       issuer: () => config.publicUrl,
       findAgent: directory.find,
       ttl: () => config.passports,
-      scopes: { narrower, serviceOf, constraintProblem },
+      constraintProblem,
       verifier,
     }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),

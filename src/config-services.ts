@@ -1,88 +1,19 @@
-// The `services` section: a service written by hand (contract 6). Descriptions are the manual.
+// From the `services` section to services: what the schema cannot say about one is checked here.
 import { resolve } from 'node:path';
-import { z } from 'zod';
 import { compileConstraint } from '#features/policy/constraint.ts';
-import { type Action, type ApprovalRule, type Constraint, OPERATORS } from '#features/policy/model.ts';
+import type { Action, ApprovalRule, Constraint } from '#features/policy/model.ts';
 import { parsePattern } from '#features/policy/pattern.ts';
 import type { Inject, Network, Service } from '#features/services/model.ts';
-import { isAllowedAddress, isPrivateRange } from '#platform/net/address.ts';
+import type { ServiceSettings, WhereSettings } from '#features/services/settings.ts';
+import { isAllowedAddress } from '#platform/net/address.ts';
 import { isForbiddenHeader } from '#platform/net/request-headers.ts';
 import { readUrl } from '#platform/net/url.ts';
 
 const ACTION_NAME = /^[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*$/;
 const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
-const HOST_RULE = /^(?:\*\.)?[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const REFERENCE_FORMS = 'a secret stands outside this file: write {env: NAME}, {file: PATH} or {vault: NAME}';
 
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
-const constraint = z.strictObject({
-  path: z.string().describe('method, url.pathname, url.host, url.origin, headers.x, query.x or body.x.y'),
-  op: z.enum(OPERATORS),
-  value: z.union([scalar, z.array(scalar)]).optional(),
-});
-const where = z.array(constraint).default([]).describe('All must hold.');
-const template = z
-  .string()
-  .refine((text) => text.split('{secret}').length === 2, 'must hold {secret} exactly once');
-
-export const serviceSchema = z.strictObject({
-  title: z.string().optional().describe('Name shown to people.'),
-  base_url: z.string().describe('Every call goes below this URL.'),
-  hosts: z
-    .array(z.string().regex(HOST_RULE, 'must be a host name or *.name, without scheme and path'))
-    .default([])
-    .describe('Further hosts; *. covers one label.'),
-  tls: z
-    .strictObject({ ca_file: z.string().describe('PEM of an authority trusted for this service only.') })
-    .optional(),
-  network: z
-    .union([
-      z.enum(['public', 'private', 'loopback']),
-      z.strictObject({
-        private: z.array(z.string().refine(isPrivateRange, 'must be a range inside RFC 1918 or fc00::/7')),
-      }),
-    ])
-    .default('public')
-    .describe('Where the name may resolve to: public, private, {private: [cidr]} or loopback.'),
-  plaintext: z.boolean().default(false).describe('Allows http:// on a private network.'),
-  inject: z
-    .union([
-      z.strictObject({ header: z.string(), value: template }),
-      z.strictObject({ bearer: z.literal('{secret}') }),
-    ])
-    .optional()
-    .describe('How the credential is put in: {header, value: "{secret}"} or {bearer: "{secret}"}.'),
-  secret: z
-    .union(
-      [
-        z.strictObject({ env: z.string().regex(ENV_NAME, 'must be the name of a variable') }),
-        z.strictObject({ file: z.string() }),
-        z.strictObject({ vault: z.string().min(1).max(64) }),
-      ],
-      REFERENCE_FORMS,
-    )
-    .optional()
-    .describe('Where the credential is: {env: NAME}, {file: PATH} or {vault: NAME}.'),
-  headers: z
-    .strictObject({
-      allow: z.array(z.string()).default([]).describe('Further request headers a caller may send.'),
-    })
-    .prefault({}),
-  actions: z
-    .record(z.string(), z.array(z.union([z.string(), z.strictObject({ call: z.string(), where })])))
-    .default({})
-    .describe('service:resource:verb to "METHOD /path" patterns; * is one segment, ** the rest.'),
-  approval: z
-    .union([
-      z.literal('writes'),
-      z.array(z.union([z.string(), z.strictObject({ action: z.string(), where })])),
-    ])
-    .default([])
-    .describe('Actions a person must approve; or writes, every method but GET and HEAD.'),
-});
-type Section = z.infer<typeof serviceSchema>;
+type Section = ServiceSettings;
 
 type Problem = { readonly path: readonly (string | number)[]; readonly message: string };
 type Built = { readonly service: Service | undefined; readonly mistakes: readonly Problem[] };
@@ -207,11 +138,7 @@ function actionOf(service: string, { action, calls }: RawAction, report: Report)
   return { name: action, calls: built };
 }
 
-function constraintsOf(
-  list: z.infer<typeof where>,
-  path: Problem['path'],
-  report: Report,
-): readonly Constraint[] {
+function constraintsOf(list: WhereSettings, path: Problem['path'], report: Report): readonly Constraint[] {
   return list.map((given, index) => {
     const one: Constraint =
       given.value === undefined

@@ -2,24 +2,28 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import type { AgentSettings } from '#features/agents/model.ts';
-import { MODES } from '#features/agents/model.ts';
-import { AGENT_NAME } from '#features/agents/shape.ts';
-import { isScope, narrower, serviceOf } from '#features/policy/scope.ts';
+import { agentSettings } from '#features/agents/settings.ts';
+import { passportSettings } from '#features/passports/settings.ts';
 import type { Service } from '#features/services/model.ts';
+import { serviceSettings } from '#features/services/settings.ts';
+import { vaultSettings } from '#features/vault/settings.ts';
 import {
   CALL_TIMEOUT_MS,
+  CALL_TIMEOUT_MS_MAX,
+  CALL_TIMEOUT_MS_MIN,
   CONFIG_MISTAKES_MAX,
-  PASSPORT_TTL_SECONDS,
-  PASSPORT_TTL_SECONDS_MAX,
-  PASSPORT_TTL_SECONDS_MIN,
+  CONFIGURED_BODY_BYTES_MIN,
   REQUEST_BODY_BYTES_MAX,
+  RESPONSE_BYTES_CONFIGURED_MAX,
   RESPONSE_BYTES_MAX,
 } from '#kernel/limits.ts';
-import { readConfigText } from '#platform/host/files.ts';
-import { at, mistakesOf, nearest } from '#platform/yaml/mistakes.ts';
+import { folderProblem, readConfigText } from '#platform/host/files.ts';
+import { keyFileProblem } from '#platform/host/key-file.ts';
+import { at, knownKeys, mistakesOf } from '#platform/yaml/mistakes.ts';
 import { type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
 import { duration, size } from '#platform/yaml/units.ts';
-import { buildService, serviceSchema } from './config-services.ts';
+import { agentMistakes, caseMistakes, unknownService } from './config-agents.ts';
+import { buildService } from './config-services.ts';
 
 export type Config = {
   readonly configPath: string;
@@ -40,8 +44,7 @@ export type Config = {
   };
 };
 
-const MS = 1000;
-const SECOND_MS = 1000;
+const MS_PER_SECOND = 1000;
 /** Named by the contract and built later: refused with a sentence of their own. */
 const LATER = new Set([
   'people',
@@ -75,21 +78,6 @@ const LATER = new Set([
 const LISTEN = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):(\d{1,5})$/;
 const PORT_MAX = 65_535;
 
-const mode = z.enum(MODES).describe('enforced (default), logged or standard.');
-const agentSchema = z.strictObject({
-  mode: mode.optional(),
-  services: z
-    .record(z.string(), z.array(z.string().refine(isScope, 'must be a scope service:resource:verb')))
-    .default({})
-    .describe('Per service, the scopes this agent is granted: service:resource:verb with * parts.'),
-});
-
-const ttl = duration({
-  min: PASSPORT_TTL_SECONDS_MIN * MS,
-  max: PASSPORT_TTL_SECONDS_MAX * MS,
-  text: `between ${PASSPORT_TTL_SECONDS_MIN}s and ${PASSPORT_TTL_SECONDS_MAX}s`,
-});
-
 export const configSchema = z.strictObject({
   version: z
     .literal(1, 'version must be the number 1, the only one this program knows')
@@ -117,32 +105,35 @@ export const configSchema = z.strictObject({
       hosts: z.array(z.string()).default([]).describe('Further Host values that are accepted.'),
     })
     .prefault({}),
-  vault: z
-    .strictObject({
-      key_file: z.string().default('./stack.key').describe('The root key, 0600, never inside data_dir.'),
-    })
-    .prefault({}),
+  vault: vaultSettings.prefault({}),
   data_dir: z.string().default('./data').describe('Where the state lives; a local disk.'),
-  services: z.record(z.string(), serviceSchema).default({}).describe('The services agents may call.'),
+  services: z.record(z.string(), serviceSettings).default({}).describe('The services agents may call.'),
   agents: z
-    .record(z.string(), agentSchema)
+    .record(z.string(), agentSettings)
     .default({})
     .describe('Agents by name; "*" is the ceiling of agents registered by a call.'),
-  passports: z
-    .strictObject({
-      ttl: ttl.default(PASSPORT_TTL_SECONDS * MS).describe('Lifetime where the caller names none.'),
-      ttl_max: ttl.default(PASSPORT_TTL_SECONDS_MAX * MS).describe('Longest lifetime a caller may ask for.'),
-    })
-    .prefault({}),
+  passports: passportSettings.prefault({}),
   limits: z
     .strictObject({
-      call_timeout: duration({ min: SECOND_MS, max: 10 * 60_000, text: 'between 1s and 10m' })
+      call_timeout: duration({
+        min: CALL_TIMEOUT_MS_MIN,
+        max: CALL_TIMEOUT_MS_MAX,
+        text: 'between 1s and 10m',
+      })
         .default(CALL_TIMEOUT_MS)
         .describe('Longest a call to a service may take.'),
-      response_body: size({ min: 1000, max: 100_000_000, text: 'between 1kB and 100MB' })
+      response_body: size({
+        min: CONFIGURED_BODY_BYTES_MIN,
+        max: RESPONSE_BYTES_CONFIGURED_MAX,
+        text: 'between 1kB and 100MB',
+      })
         .default(RESPONSE_BYTES_MAX)
         .describe('Where an answer is cut.'),
-      request_body: size({ min: 1000, max: REQUEST_BODY_BYTES_MAX, text: 'between 1kB and 10MB' })
+      request_body: size({
+        min: CONFIGURED_BODY_BYTES_MIN,
+        max: REQUEST_BODY_BYTES_MAX,
+        text: 'between 1kB and 10MB',
+      })
         .default(REQUEST_BODY_BYTES_MAX)
         .describe('Largest body of a call.'),
     })
@@ -159,6 +150,10 @@ type Around = {
   readonly path: string;
   readonly environment: (name: string) => string | undefined;
   readonly readFile: (path: string) => string | undefined;
+  /** Why the state cannot live in this folder, or undefined. */
+  readonly folderProblem: (path: string) => string | undefined;
+  /** Why this file cannot be the root key, or undefined; one that is not there yet is made at the start. */
+  readonly keyFileProblem: (path: string) => string | undefined;
 };
 
 export function readConfig(text: string, around: Around): ConfigRead {
@@ -166,11 +161,11 @@ export function readConfig(text: string, around: Around): ConfigRead {
   if ('mistakes' in yaml) return yaml;
   const parsed = configSchema.safeParse(yaml.file.value);
   if (!parsed.success) {
-    // `known` names the keys of the object, for the suggestion.
-    const issues = parsed.error.issues.map((issue) =>
-      issue.code === 'unrecognized_keys' ? { ...issue, known: knownKeys(issue.path) } : issue,
-    );
-    const shape = mistakesOf(issues as never, yaml.file, LATER);
+    const shape = mistakesOf(parsed.error.issues, {
+      file: yaml.file,
+      later: LATER,
+      known: (path) => knownKeys(configSchema, path),
+    });
     return { mistakes: inOrder([...shape, ...looseReferences(yaml.file)]) };
   }
   return assemble(parsed.data, yaml.file, around);
@@ -195,41 +190,12 @@ function looseReferences(file: YamlFile): readonly Mistake[] {
   );
 }
 
-function unknownService(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
-  return `${name} is not among the services of this file${near === undefined ? '' : `, did you mean ${near}?`}`;
-}
-
-function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  let schema: unknown = configSchema;
-  for (const step of path) {
-    const inner = unwrap(schema);
-    schema = inner?.shape?.[String(step)] ?? inner?.valueType;
-  }
-  return Object.keys(unwrap(schema)?.shape ?? {});
-}
-
-type Inner = { readonly shape?: Record<string, unknown>; readonly valueType?: unknown };
-
-function unwrap(schema: unknown): Inner | undefined {
-  let current = schema as
-    | { def?: { innerType?: unknown; shape?: Record<string, unknown>; valueType?: unknown } }
-    | undefined;
-  while (current?.def?.innerType !== undefined) current = current.def.innerType as typeof current;
-  return current?.def as Inner | undefined;
-}
-
 function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
   const folder = dirname(around.path);
   const mistakes: Mistake[] = [];
   const services = new Map<string, Service>();
-  const lower = new Map<string, string>();
+  mistakes.push(...caseMistakes(Object.keys(parsed.services), file, 'services'));
   for (const [name, section] of Object.entries(parsed.services)) {
-    clash(lower, name, () =>
-      mistakes.push(
-        at(file, ['services', name], `${name} differs from ${lower.get(name.toLowerCase())} only in case`),
-      ),
-    );
     const built = buildService(name, section, { folder, readFile: around.readFile });
     for (const { path, message } of built.mistakes)
       mistakes.push(at(file, ['services', name, ...path], message));
@@ -238,14 +204,8 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
   mistakes.push(...agentMistakes(parsed, services, file));
   const dataDir = resolve(folder, parsed.data_dir);
   const keyFile = resolve(folder, parsed.vault.key_file);
-  if (!relative(dataDir, keyFile).startsWith('..'))
-    mistakes.push(
-      at(
-        file,
-        ['vault', 'key_file'],
-        'key_file must not lie inside data_dir: a copy of the data would hold its key',
-      ),
-    );
+  const places = placeProblems({ dataDir, keyFile }, around);
+  mistakes.push(...places.map(({ path, message }) => at(file, path, message)));
   if (parsed.passports.ttl > parsed.passports.ttl_max)
     mistakes.push(at(file, ['passports', 'ttl'], 'ttl is longer than ttl_max'));
   if (mistakes.length > 0) return { mistakes: inOrder(mistakes) };
@@ -255,58 +215,19 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
   };
 }
 
-function clash(seen: Map<string, string>, name: string, report: () => void): void {
-  if (seen.has(name.toLowerCase())) report();
-  else seen.set(name.toLowerCase(), name);
-}
+type Places = { readonly dataDir: string; readonly keyFile: string };
+type Problem = { readonly path: readonly string[]; readonly message: string };
 
-function agentMistakes(parsed: Parsed, services: ReadonlyMap<string, Service>, file: YamlFile): Mistake[] {
-  const mistakes: Mistake[] = [];
-  const lower = new Map<string, string>();
-  for (const [name, { services: grants }] of Object.entries(parsed.agents)) {
-    clash(lower, name, () =>
-      mistakes.push(
-        at(file, ['agents', name], `${name} differs from ${lower.get(name.toLowerCase())} only in case`),
-      ),
-    );
-    if (name !== '*' && !AGENT_NAME.test(name))
-      mistakes.push(
-        at(
-          file,
-          ['agents', name],
-          `agent name ${name} must be lower-case letters, digits and dashes, at least two characters`,
-        ),
-      );
-    for (const [service, scopes] of Object.entries(grants)) {
-      const path = ['agents', name, 'services', service];
-      if (parsed.services[service] === undefined)
-        mistakes.push(at(file, path, unknownService(service, Object.keys(parsed.services))));
-      mistakes.push(
-        ...scopes.flatMap((scope, index) =>
-          scopeMistakes(scope, services.get(service), { file, path: [...path, index] }),
-        ),
-      );
-    }
-  }
-  return mistakes;
-}
-
-type Place = { readonly file: YamlFile; readonly path: readonly (string | number)[] };
-
-function scopeMistakes(scope: string, service: Service | undefined, { file, path }: Place): Mistake[] {
-  if (service === undefined) return [];
-  if (serviceOf(scope) !== service.name)
-    return [at(file, path, `scope ${scope} must begin with ${service.name}:`)];
-  const covers = service.actions.some(({ name }) => narrower(name, scope));
-  return covers
-    ? []
-    : [
-        at(
-          file,
-          path,
-          `scope ${scope} covers no action of ${service.name}: ${service.actions.map(({ name }) => name).join(', ')}`,
-        ),
-      ];
+/** What the machine says about the two places of the config. */
+function placeProblems({ dataDir, keyFile }: Places, around: Around): readonly Problem[] {
+  const folder = around.folderProblem(dataDir);
+  const file = relative(dataDir, keyFile).startsWith('..')
+    ? around.keyFileProblem(keyFile)
+    : 'key_file must not lie inside data_dir: a copy of the data would hold its key';
+  return [
+    ...(folder === undefined ? [] : [{ path: ['data_dir'], message: folder }]),
+    ...(file === undefined ? [] : [{ path: ['vault', 'key_file'], message: file }]),
+  ];
 }
 
 type Parts = {
@@ -340,7 +261,10 @@ function configOf(parsed: Parsed, { services, dataDir, keyFile, path }: Parts): 
     services,
     agents,
     agentCeiling,
-    passports: { ttlSeconds: parsed.passports.ttl / MS, ttlSecondsMax: parsed.passports.ttl_max / MS },
+    passports: {
+      ttlSeconds: parsed.passports.ttl / MS_PER_SECOND,
+      ttlSecondsMax: parsed.passports.ttl_max / MS_PER_SECOND,
+    },
     limits: {
       callTimeoutMs: parsed.limits.call_timeout,
       responseBytesMax: parsed.limits.response_body,
@@ -373,6 +297,8 @@ export function loadConfig(path: string, environment: Around['environment']): Co
     path,
     environment,
     readFile: (file) => readConfigTextOrNothing(file),
+    folderProblem,
+    keyFileProblem,
   });
   if ('mistakes' in result || read.warning === undefined) return result;
   return {

@@ -32,6 +32,11 @@ export const AGENTS_MAX = 10_000;
 export const CALL_TIMEOUT_MS = 30_000;
 export const RESPONSE_BYTES_MAX = 10_000_000;
 export const REQUEST_BODY_BYTES_MAX = 10_000_000;
+/** What the YAML may set: below, nothing works; above, one call would hold memory or a slot for too long. */
+export const CALL_TIMEOUT_MS_MIN = 1_000;
+export const CALL_TIMEOUT_MS_MAX = 600_000;
+export const CONFIGURED_BODY_BYTES_MIN = 1_000;
+export const RESPONSE_BYTES_CONFIGURED_MAX = 100_000_000;
 /** A dial that takes longer is a dead address. */
 export const CONNECT_TIMEOUT_MS = 5_000;
 /** A resolver that hangs must not hold the call for its whole time. */
@@ -71,6 +76,8 @@ export const SHUTDOWN_GRACE_MS = 10_000;
 
 export const CONFIG_BYTES_MAX = 1_048_576;
 export const CONFIG_NESTING_MAX = 32;
+/** Aliases written in the file, and nodes they may grow to: a bomb needs few of the first and many of the second. */
+export const CONFIG_ALIASES_WRITTEN_MAX = 16;
 export const CONFIG_ALIASES_MAX = 64;
 export const CONFIG_MISTAKES_MAX = 100;
 

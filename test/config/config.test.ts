@@ -8,7 +8,14 @@ import { parseStrictJson } from '#kernel/strict-json.ts';
 import { readUrl } from '#platform/net/url.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 
-const AROUND = { path: '/nowhere/config.yaml', environment: () => undefined, readFile: () => undefined };
+const nothing = (): undefined => undefined;
+const AROUND = {
+  path: '/nowhere/config.yaml',
+  environment: nothing,
+  readFile: nothing,
+  folderProblem: nothing,
+  keyFileProblem: nothing,
+};
 
 function mistakes(...lines: string[]): readonly { line: number; message: string; path: string }[] {
   const read = readConfig(lines.join('\n'), AROUND);

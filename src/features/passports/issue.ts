@@ -1,6 +1,6 @@
 // What a new passport holds: at most the agent's grants, for at most the allowed time, with an intent where one is due.
 import type { Agent, Grant } from '#features/agents/model.ts';
-import type { Constraint } from '#features/policy/model.ts';
+import { type Constraint, narrower, serviceOf } from '#features/policy/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { CONSTRAINTS_PER_SERVICE_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -13,16 +13,13 @@ export type Wish = {
   readonly constraints: readonly (Constraint & { readonly service: string })[];
 };
 
-export type ScopeRules = {
-  readonly narrower: (child: string, parent: string) => boolean;
-  readonly serviceOf: (scope: string) => string;
-  readonly constraintProblem: (constraint: Constraint) => string | undefined;
-};
+/** Why a constraint cannot be judged, or undefined. */
+export type ConstraintProblem = (constraint: Constraint) => string | undefined;
 
 export function planPassport(
   agent: Agent,
   wish: Wish,
-  rules: ScopeRules,
+  constraintProblem: ConstraintProblem,
 ): Result<readonly PassportService[]> {
   if (agent.status === 'blocked') return refuse(new Fault('PASSPORT_BLOCKED'));
   // Contract 5, product facts 1.5: only a standard agent may go without.
@@ -35,27 +32,23 @@ export function planPassport(
   const declared = (service: string): boolean =>
     wish.intent === undefined || wish.intent.services.includes(service);
   const grants = agent.grants.filter(({ service }) => declared(service));
-  const chosen = wish.scopes === undefined ? ok(grants) : choose(wish.scopes, grants, rules);
-  return chosen.ok ? constrain(chosen.value, wish.constraints, rules) : chosen;
+  const chosen = wish.scopes === undefined ? ok(grants) : choose(wish.scopes, grants);
+  return chosen.ok ? constrain(chosen.value, wish.constraints, constraintProblem) : chosen;
 }
 
 const escalation = (detail: string): Result<never> =>
   refuse(new Fault('SCOPE_ESCALATION', { detail, metadata: { reason: detail } }));
 
-function choose(
-  scopes: readonly string[],
-  grants: readonly Grant[],
-  rules: ScopeRules,
-): Result<readonly Grant[]> {
+function choose(scopes: readonly string[], grants: readonly Grant[]): Result<readonly Grant[]> {
   const outside = scopes.find(
-    (scope) => !grants.some((grant) => grant.scopes.some((wide) => rules.narrower(scope, wide))),
+    (scope) => !grants.some((grant) => grant.scopes.some((wide) => narrower(scope, wide))),
   );
   if (outside !== undefined) return escalation(`scope ${outside} is not granted or not declared`);
-  const services = [...new Set(scopes.map(rules.serviceOf))];
+  const services = [...new Set(scopes.map(serviceOf))];
   return ok(
     services.map((service) => ({
       service,
-      scopes: scopes.filter((scope) => rules.serviceOf(scope) === service),
+      scopes: scopes.filter((scope) => serviceOf(scope) === service),
     })),
   );
 }
@@ -63,11 +56,11 @@ function choose(
 function constrain(
   grants: readonly Grant[],
   constraints: Wish['constraints'],
-  rules: ScopeRules,
+  constraintProblem: ConstraintProblem,
 ): Result<readonly PassportService[]> {
   for (const { service, ...constraint } of constraints) {
     const problem = grants.some((grant) => grant.service === service)
-      ? rules.constraintProblem(constraint)
+      ? constraintProblem(constraint)
       : `service ${service} is not in the passport`;
     if (problem !== undefined) {
       return refuse(

@@ -10,7 +10,7 @@ import type { Statement } from '#kernel/unit.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { planPassport, type ScopeRules, type Wish } from './issue.ts';
+import { type ConstraintProblem, planPassport, type Wish } from './issue.ts';
 import { newPassport, tokenOf } from './mint.ts';
 import {
   issueInput,
@@ -39,7 +39,7 @@ type Deps = {
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Promise<Agent | undefined>;
   readonly ttl: () => { readonly ttlSeconds: number; readonly ttlSecondsMax: number };
-  readonly scopes: ScopeRules;
+  readonly constraintProblem: ConstraintProblem;
   readonly verifier: PassportVerifier;
 };
 
@@ -80,7 +80,7 @@ function issuing(deps: Deps): Operation {
             };
       const constraints = constraintsOf(input.constraints);
       const wish = { intent, scopes: input.scopes, constraints };
-      const services = planPassport(agent.value, wish, deps.scopes);
+      const services = planPassport(agent.value, wish, deps.constraintProblem);
       if (!services.ok) return services;
       const plan = { agent: agent.value, services: services.value, intent, mintedBy: caller.id };
       const ttl = Math.min(input.ttl_seconds ?? ttlSeconds, ttlSecondsMax);

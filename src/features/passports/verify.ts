@@ -2,6 +2,7 @@
 // live config stays a ceiling: a narrowed agent narrows at the next call, a widened one does not widen.
 import { createHash, type KeyObject } from 'node:crypto';
 import { type Agent, type Grant, stricter } from '#features/agents/model.ts';
+import { intersect } from '#features/policy/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { PASSPORT_CACHE_ENTRIES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -22,8 +23,6 @@ type Deps = {
   readonly keys: ReadonlyMap<string, KeyObject>;
   readonly issuer: () => string;
   readonly findAgent: (id: string) => Promise<Agent | undefined>;
-  /** What two scopes both allow. */
-  readonly intersect: (a: string, b: string) => string | undefined;
   readonly host: Host;
 };
 
@@ -62,7 +61,7 @@ async function live(deps: Deps, jti: string): Promise<Result<LivePassport>> {
   if (agent === undefined) return refuse(new Fault('PASSPORT_REVOKED', { detail: 'the agent is gone' }));
   if (agent.status === 'blocked')
     return refuse(new Fault('PASSPORT_BLOCKED', { detail: 'the agent is blocked' }));
-  const live = liveOf(row, narrow(servicesOf(row), agent.grants, deps.intersect));
+  const live = liveOf(row, narrow(servicesOf(row), agent.grants));
   return ok({ ...live, mode: stricter(row.mode, agent.mode) });
 }
 
@@ -80,13 +79,8 @@ export function liveOf(row: PassportRow, services: readonly PassportService[]): 
   };
 }
 
-type Intersect = Deps['intersect'];
-
-function narrow(
-  held: readonly PassportService[],
-  grants: readonly Grant[],
-  intersect: Intersect,
-): readonly PassportService[] {
+/** What the passport holds and the agent still has. */
+function narrow(held: readonly PassportService[], grants: readonly Grant[]): readonly PassportService[] {
   return held.flatMap((entry) => {
     const granted = grants.find(({ service }) => service === entry.service)?.scopes ?? [];
     const scopes = entry.scopes.flatMap((own) => granted.flatMap((wide) => intersect(own, wide) ?? []));

@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { Service } from '#features/services/model.ts';
 import { type CompiledConstraint, compileConstraint } from './constraint.ts';
-import type { ApprovalRule, CallPattern, CallView, Constraint } from './model.ts';
+import { type ApprovalRule, type CallPattern, type CallView, type Constraint, scopeCovers } from './model.ts';
 import { covers } from './pattern.ts';
-import { scopeCovers } from './scope.ts';
 
 type CompiledCall = { readonly pattern: CallPattern; readonly where: readonly CompiledConstraint[] };
 type CompiledAction = { readonly name: string; readonly calls: readonly CompiledCall[] };

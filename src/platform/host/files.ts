@@ -1,5 +1,6 @@
 // Reading small files of the operator, with the facts that matter for trust.
-import { lstatSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -23,3 +24,38 @@ export function readConfigText(path: string): FileText {
 
 /** A reload refuses a file that was replaced by a link: it could be switched between check and use. */
 export const isLink = (path: string): boolean => lstatSync(path).isSymbolicLink();
+
+/** f_type of statfs(2): locks and shared memory of the write-ahead log do not hold on these. */
+const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xfe534d42, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0x01021997, '9p'],
+  [0x5346414f, 'AFS'],
+  [0x6b414653, 'AFS'],
+  [0x00c36400, 'Ceph'],
+  [0x73757245, 'Coda'],
+  [0x564c, 'NCP'],
+  [0x7461636f, 'OCFS2'],
+  [0x01161970, 'GFS2'],
+  [0x0bd00bd0, 'Lustre'],
+]);
+/** Of the 64 bits only these are the number. */
+const F_TYPE_BITS = 0xffffffffn;
+
+/** Why the state cannot live in this folder, or undefined. A folder that is missing is made later, so its parent counts. */
+export function folderProblem(path: string): string | undefined {
+  try {
+    let place = path;
+    while (statSync(place, { throwIfNoEntry: false }) === undefined) place = dirname(place);
+    if (!statSync(place).isDirectory()) return `${place} is not a folder`;
+    const network = NETWORK_FILE_SYSTEMS.get(Number(BigInt(statfsSync(place).type) & F_TYPE_BITS));
+    if (network !== undefined)
+      return `${path} is on a network file system (${network}); the state needs a local disk`;
+    accessSync(place, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (thrown) {
+    return `${path} cannot be made or written by this user: ${(thrown as { code?: string }).code ?? 'unknown error'}`;
+  }
+}

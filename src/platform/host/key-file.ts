@@ -19,13 +19,20 @@ export function createKeyFile(path: string, key: Uint8Array): void {
   closeSync(file);
 }
 
+/** Why this file cannot be the root key, or undefined; also where it does not exist yet. */
+export function keyFileProblem(path: string): string | undefined {
+  const facts = lstatSync(path, { throwIfNoEntry: false });
+  if (facts === undefined) return undefined;
+  if (!facts.isFile()) return `key file ${path} is not a regular file`;
+  return (facts.mode & OTHERS) === 0
+    ? undefined
+    : `key file ${path} can be read by others; it must be 0600: chmod 600 ${path}`;
+}
+
 /** Throws KeyFileFault with a sentence that names the path and what would be right. */
 export function readKeyFile(path: string): Sensitive<Uint8Array> {
-  const facts = lstatSync(path);
-  if (!facts.isFile()) throw new KeyFileFault(`key file ${path} is not a regular file`);
-  if ((facts.mode & OTHERS) !== 0) {
-    throw new KeyFileFault(`key file ${path} can be read by others; it must be 0600: chmod 600 ${path}`);
-  }
+  const problem = keyFileProblem(path);
+  if (problem !== undefined) throw new KeyFileFault(problem);
   const [header, text = ''] = readFileSync(path, 'utf8').trim().split(' ');
   const key = Buffer.from(text, 'base64');
   if (header !== HEADER || key.length !== ROOT_KEY_BYTES)

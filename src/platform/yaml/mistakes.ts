@@ -5,18 +5,34 @@ import type { KeyPath, Mistake, YamlFile } from './read.ts';
 const SECRET_PATH = /secret|key|value|password|token/i;
 /** Further edits make another word of it. */
 const SUGGESTION_DISTANCE_MAX = 3;
+/** What zod says where the schema has no sentence of its own. */
+const ZOD_SENTENCE = /^Invalid /;
+const NOUNS: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list, like [ a, b ]',
+  object: 'a mapping of keys',
+  record: 'a mapping of keys',
+};
 
-export function mistakesOf(
-  issues: readonly z.core.$ZodIssue[],
-  file: YamlFile,
-  later: ReadonlySet<string>,
-): Mistake[] {
+type Issue = z.core.$ZodIssue;
+export type Context = {
+  readonly file: YamlFile;
+  /** Keys of the contract that this version does not know yet: refused with a sentence of their own. */
+  readonly later: ReadonlySet<string>;
+  /** The keys that may stand in the object at this path. */
+  readonly known: (path: KeyPath) => readonly string[];
+};
+
+export function mistakesOf(issues: readonly Issue[], context: Context): Mistake[] {
   return issues.flatMap((issue) => {
     const path = issue.path as KeyPath;
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => unknownKey(file, [...path, key], { issue, later }));
-    if (issue.code === 'invalid_union') return [at(file, path, unionMessage(issue))];
-    return [at(file, path, messageOf(issue, file, path))];
+      return issue.keys.map((key) => unknownKey([...path, key], context));
+    if (issue.code === 'invalid_union') return unionMistakes(issue, context);
+    return [at(context.file, path, messageOf(issue, context.file))];
   });
 }
 
@@ -24,44 +40,100 @@ export function at(file: YamlFile, path: KeyPath, message: string): Mistake {
   return { ...file.locate(path), path: path.join('.'), message, severity: 'error' };
 }
 
-type Context = { readonly issue: z.core.$ZodIssueUnrecognizedKeys; readonly later: ReadonlySet<string> };
-
-function unknownKey(file: YamlFile, path: KeyPath, { issue, later }: Context): Mistake {
+function unknownKey(path: KeyPath, { file, later, known }: Context): Mistake {
   const key = String(path.at(-1));
-  const place = { ...file.locate(path, true), path: path.join('.'), severity: 'error' as const };
-  if (later.has(key)) return { ...place, message: `\`${key}\` is not in this version` };
-  const known = (issue as unknown as { readonly known?: readonly string[] }).known ?? [];
-  const near = nearest(key, known);
-  return {
-    ...place,
-    message: `unknown key \`${key}\`${near === undefined ? '' : `, did you mean \`${near}\`?`}`,
-  };
+  const near = nearest(key, known(path.slice(0, -1)));
+  const hint = near === undefined ? '' : `, did you mean \`${near}\`?`;
+  const message = later.has(key) ? `\`${key}\` is not in this version` : `unknown key \`${key}\`${hint}`;
+  return { ...file.locate(path, true), path: path.join('.'), message, severity: 'error' };
 }
 
-function unionMessage(issue: z.core.$ZodIssueInvalidUnion): string {
-  // A sentence of the schema's own says it better than its branches.
-  if (issue.message !== 'Invalid input') return issue.message;
-  const messages = issue.errors.flat().map((inner) => inner.message);
-  return messages.length === 0
-    ? issue.message
-    : `none of the forms fits: ${[...new Set(messages)].join('; or ')}`;
+/** Of several forms the one that was meant: the same kind of value, with the fewest mistakes. */
+function unionMistakes(issue: z.core.$ZodIssueInvalidUnion, context: Context): Mistake[] {
+  const path = issue.path as KeyPath;
+  const branches: Issue[][] = issue.errors.map((inner) =>
+    inner.map((one) => ({ ...one, path: [...path, ...one.path] })),
+  );
+  const later = branches.flat().filter((one) => isLater(one, context));
+  if (later[0] !== undefined) return mistakesOf([later[0]], context);
+  if (!ZOD_SENTENCE.test(issue.message)) return [at(context.file, path, issue.message)];
+  const meant = branches
+    .filter((inner) => !inner.some((one) => one.code === 'invalid_type' && one.path.length === path.length))
+    .sort((a, b) => a.length - b.length)[0];
+  if (meant !== undefined) return mistakesOf(meant, context);
+  const forms = branches.flat().flatMap((one) => (one.code === 'invalid_type' ? [nounOf(one.expected)] : []));
+  return [at(context.file, path, `must be ${[...new Set(forms)].join(' or ')}`)];
 }
 
-function messageOf(issue: z.core.$ZodIssue, file: YamlFile, path: KeyPath): string {
-  if (SECRET_PATH.test(path.join('.'))) return issue.message;
-  const found = path.reduce<unknown>(
-    (value, step) => (value as Record<string, unknown> | undefined)?.[step],
+const isLater = (issue: Issue, { later }: Context): boolean =>
+  issue.code === 'unrecognized_keys' && issue.keys.some((key) => later.has(key));
+
+const nounOf = (kind: string): string => NOUNS[kind] ?? kind;
+
+function messageOf(issue: Issue, file: YamlFile): string {
+  const found = issue.path.reduce<unknown>(
+    (value, step) => (value as Record<PropertyKey, unknown> | undefined | null)?.[step],
     file.value,
   );
-  return typeof found === 'object' ? issue.message : `${issue.message}, found ${JSON.stringify(found)}`;
+  if (!ZOD_SENTENCE.test(issue.message)) return withFound(issue.message, found, issue);
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map(String);
+    const near = typeof found === 'string' ? nearest(found, values) : undefined;
+    const hint = near === undefined ? '' : `, did you mean ${near}?`;
+    return `${withFound(`must be ${values.join(' or ')}`, found, issue)}${hint}`;
+  }
+  if (issue.code !== 'invalid_type') return withFound(issue.message, found, issue);
+  if (found === undefined) return `is required, ${nounOf(issue.expected)}`;
+  const unquoted = issue.expected === 'string' && (typeof found === 'number' || typeof found === 'boolean');
+  return withFound(
+    `must be ${nounOf(issue.expected)}${unquoted ? '; quote it to make it text' : ''}`,
+    found,
+    issue,
+  );
 }
 
+/** What was found, unless it might be a secret that stands in the wrong place. */
+function withFound(message: string, found: unknown, issue: Issue): string {
+  const hidden = typeof found === 'object' || found === undefined || SECRET_PATH.test(issue.path.join('.'));
+  return hidden ? message : `${message}, found ${JSON.stringify(found)}`;
+}
+
+type Definition = {
+  readonly innerType?: Schema;
+  readonly valueType?: Schema;
+  readonly element?: Schema;
+  readonly options?: readonly Schema[];
+  readonly shape?: Readonly<Record<string, Schema>>;
+};
+type Schema = { readonly def?: Definition };
+
+/** The forms a value may have, without the wrappers around them. */
+function formsOf(schema: Schema | undefined): readonly Definition[] {
+  const def = schema?.def;
+  if (def === undefined) return [];
+  if (def.innerType !== undefined) return formsOf(def.innerType);
+  return def.options === undefined ? [def] : def.options.flatMap(formsOf);
+}
+
+/** Every key that may stand at this path of a schema of objects, records, lists and unions. */
+export function knownKeys(schema: unknown, path: KeyPath): readonly string[] {
+  let forms = formsOf(schema as Schema);
+  for (const step of path)
+    forms = forms.flatMap((form) => formsOf(form.shape?.[String(step)] ?? form.valueType ?? form.element));
+  return [...new Set(forms.flatMap(({ shape }) => Object.keys(shape ?? {})))];
+}
+
+/** The known word that was probably meant: few edits away, or the beginning or end of one. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const ranked = known
-    .map((name) => ({ name, distance: distance(word, name) }))
+    .map((name) => ({ name, distance: distance(word.toLowerCase(), name) }))
     .sort((a, b) => a.distance - b.distance);
   const [best] = ranked;
-  return best !== undefined && best.distance <= SUGGESTION_DISTANCE_MAX ? best.name : undefined;
+  // Half of a short word's letters would make any word of it.
+  const bound = Math.min(SUGGESTION_DISTANCE_MAX, Math.ceil(word.length / 2));
+  if (best !== undefined && best.distance <= bound) return best.name;
+  const parts = known.filter((name) => name.startsWith(`${word}_`) || name.endsWith(`_${word}`));
+  return parts.length === 1 ? parts[0] : undefined;
 }
 
 /** Edit distance with transpositions (optimal string alignment). */

@@ -1,6 +1,22 @@
 // YAML 1.2 core, bounded: no tags, no merge keys, no alias bombs, no duplicate keys. Every mistake comes with its line.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, visit } from 'yaml';
-import { CONFIG_ALIASES_MAX, CONFIG_BYTES_MAX, CONFIG_NESTING_MAX } from '#kernel/limits.ts';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  type Scalar,
+  visit,
+} from 'yaml';
+import {
+  CONFIG_ALIASES_MAX,
+  CONFIG_ALIASES_WRITTEN_MAX,
+  CONFIG_BYTES_MAX,
+  CONFIG_MISTAKES_MAX,
+  CONFIG_NESTING_MAX,
+} from '#kernel/limits.ts';
 
 export type Mistake = {
   readonly line: number;
@@ -41,9 +57,13 @@ export function readYaml(text: string): YamlRead {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
-  const mistakes = [...document.errors, ...document.warnings].map((error) =>
-    mistake(at(error.pos[0]), plainWords(error.message)),
-  );
+  const said = [...document.errors, ...document.warnings].map((error) => {
+    const place = at(error.pos[0]);
+    const message = plainWords(error.message);
+    return mistake(isIndentation(message) ? deeperLine(text, place) : place, message);
+  });
+  // One slip of indentation makes several sentences of the parser; the first is enough.
+  const mistakes = said.filter(({ line }, index) => said.findIndex((one) => one.line === line) === index);
   mistakes.push(...forbidden(document.contents, at));
   if (mistakes.length > 0) return { mistakes };
   if (!isMap(document.contents))
@@ -57,6 +77,8 @@ export function readYaml(text: string): YamlRead {
   };
 }
 
+const ODD_INDENTATION = 'odd indentation';
+
 const mistake = (at: { line: number; column: number }, message: string, path = ''): Mistake => ({
   ...at,
   path,
@@ -67,14 +89,24 @@ const only = (message: string, line = 0): YamlRead => ({
   mistakes: [mistake({ line, column: 0 }, `the file ${message}`)],
 });
 
+const isIndentation = (message: string): boolean => message.startsWith(ODD_INDENTATION);
+
 function plainWords(message: string): string {
-  if (/indent/i.test(message)) return message;
-  if (/must end with|expected a closing|missing closing/i.test(message))
+  if (/ end with |expected a closing|missing closing/i.test(message))
     return `unclosed bracket or quote: ${message}`;
   if (/tag/i.test(message)) return `tags are not supported: ${message}`;
   // The parser's words for a line that is pushed too far right.
-  if (/mapping|compact|implicit/i.test(message)) return `${message} (check the indentation)`;
-  return message;
+  return /mapping|compact|implicit|indent/i.test(message) ? `${ODD_INDENTATION}: ${message}` : message;
+}
+
+/** The parser names the line before the one that was pushed to the right. */
+function deeperLine(text: string, place: { line: number; column: number }): typeof place {
+  const lines = text.split('\n');
+  const indentation = (line: string): number => line.length - line.trimStart().length;
+  const own = indentation(lines[place.line - 1] ?? '');
+  const next = lines.findIndex((line, index) => index >= place.line && line.trim() !== '');
+  const deeper = next < 0 ? 0 : indentation(lines[next] ?? '');
+  return deeper > own ? { line: next + 1, column: deeper + 1 } : place;
 }
 
 function tooDeep(text: string): number | undefined {
@@ -89,36 +121,53 @@ function tooDeep(text: string): number | undefined {
   return undefined;
 }
 
-function forbidden(
-  contents: Node | null,
-  at: (offset: number) => { line: number; column: number },
-): Mistake[] {
+type Locate = (offset: number) => { readonly line: number; readonly column: number };
+
+/** YAML 1.1 reads these as true and false, YAML 1.2 as text: whoever wrote one bare may mean either. */
+const OLD_BOOLEAN_KEY = /^(?:yes|no|y|n|on|off)$/i;
+/** As values `on` and `off` are settings of ours. */
+const OLD_BOOLEAN_VALUE = /^(?:yes|no|y|n)$/i;
+const CORE_TAG = /^tag:yaml\.org,2002:(?:map|seq|str|int|float|bool|null)$/;
+
+/** What the syntax allows and this file may not hold. */
+function forbidden(contents: Node | null, at: Locate): Mistake[] {
   const found: Mistake[] = [];
   let aliases = 0;
   if (contents === null) return found;
   visit(contents, {
     Pair: (_key, pair) => {
-      const name = isScalar(pair.key) ? String(pair.key.value) : '';
       const place = at((pair.key as Node | null)?.range?.[0] ?? 0);
+      const name = isScalar(pair.key) ? String(pair.key.value) : '';
+      const value = isPlain(pair.value) ? pair.value : undefined;
       if (name === '<<')
         found.push(mistake(place, 'merge keys (<<) are not offered; write the keys out', '<<'));
       if (name === '__proto__') found.push(mistake(place, '__proto__ is no key', '__proto__'));
+      if (isPlain(pair.key) && OLD_BOOLEAN_KEY.test(name)) found.push(mistake(place, quoteIt(name), name));
+      if (value !== undefined && OLD_BOOLEAN_VALUE.test(String(value.value)))
+        found.push(mistake(at(value.range?.[0] ?? 0), quoteIt(String(value.value)), name));
+    },
+    Seq: (_key, list) => {
+      for (const item of list.items)
+        if (isPlain(item) && OLD_BOOLEAN_VALUE.test(String(item.value)))
+          found.push(mistake(at(item.range?.[0] ?? 0), quoteIt(String(item.value))));
     },
     Node: (_key, node) => {
       const place = at(node.range?.[0] ?? 0);
       if (isAlias(node)) {
         aliases += 1;
-        if (aliases > CONFIG_ALIASES_MAX / 4) found.push(mistake(place, 'too many alias expansions'));
-      } else if (
-        node.tag !== undefined &&
-        !/^tag:yaml\.org,2002:(?:map|seq|str|int|float|bool|null)$/.test(node.tag)
-      ) {
+        if (aliases > CONFIG_ALIASES_WRITTEN_MAX) found.push(mistake(place, 'too many alias expansions'));
+      } else if (node.tag !== undefined && !CORE_TAG.test(node.tag)) {
         found.push(mistake(place, `tag ${node.tag} is not supported`));
       }
     },
   });
-  return found.slice(0, 20);
+  return found.slice(0, CONFIG_MISTAKES_MAX);
 }
+
+const isPlain = (node: unknown): node is Scalar => isScalar(node) && node.type === 'PLAIN';
+
+const quoteIt = (word: string): string =>
+  `${word} is read as a truth value by some YAML readers; quote it, or write true or false`;
 
 function offsetOf(root: Node, path: KeyPath, key: boolean): number {
   let node: Node | null = root;

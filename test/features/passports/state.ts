@@ -13,7 +13,6 @@ import { createStanding } from '#features/passports/standing.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
-import { intersect, narrower, serviceOf } from '#features/policy/scope.ts';
 import { Fault } from '#kernel/errors.ts';
 import type { Caller, Operation, Outcome } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -91,7 +90,7 @@ export function openState() {
   const findAgent = directory.find;
   const keys = new Map([[key.kid, key.publicKey]]);
   const issuer = () => ISSUER;
-  const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, intersect, host });
+  const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, host });
   const draft = (fields: Partial<EntryDraft>) =>
     draftEntry({ ...fields, entry_id: host.id('aud'), timestamp: host.nowMs() });
   const ttlSeconds = () => world.ttlSeconds;
@@ -115,7 +114,7 @@ export function openState() {
       issuer,
       findAgent,
       ttl: () => ({ ttlSeconds: world.ttlSeconds, ttlSecondsMax: 3600 }),
-      scopes: { narrower, serviceOf, constraintProblem },
+      constraintProblem,
       verifier,
     }),
   ];

@@ -1,0 +1,84 @@
+// The `services` section of the config: a service written by hand (contract 6). Descriptions are the manual.
+import { z } from 'zod';
+import { OPERATORS } from '#features/policy/model.ts';
+import { isPrivateRange } from '#platform/net/address.ts';
+
+const HOST_RULE = /^(?:\*\.)?[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const REFERENCE_FORMS = 'a secret stands outside this file: write {env: NAME}, {file: PATH} or {vault: NAME}';
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+const constraint = z.strictObject({
+  path: z.string().describe('method, url.pathname, url.host, url.origin, headers.x, query.x or body.x.y'),
+  op: z.enum(OPERATORS),
+  value: z.union([scalar, z.array(scalar)]).optional(),
+});
+const where = z.array(constraint).default([]).describe('All must hold.');
+const template = z
+  .string()
+  .refine((text) => text.split('{secret}').length === 2, 'must hold {secret} exactly once');
+
+export const serviceSettings = z.strictObject({
+  title: z.string().optional().describe('Name shown to people.'),
+  base_url: z.string().describe('Every call goes below this URL.'),
+  hosts: z
+    .array(
+      z
+        .string()
+        .regex(
+          HOST_RULE,
+          'must be a host name or *.name, without scheme, port and path; a path_prefix belongs into base_url',
+        ),
+    )
+    .default([])
+    .describe('Further hosts; *. covers one label.'),
+  tls: z
+    .strictObject({ ca_file: z.string().describe('PEM of an authority trusted for this service only.') })
+    .optional(),
+  network: z
+    .union([
+      z.enum(['public', 'private', 'loopback']),
+      z.strictObject({
+        private: z.array(z.string().refine(isPrivateRange, 'must be a range inside RFC 1918 or fc00::/7')),
+      }),
+    ])
+    .default('public')
+    .describe('Where the name may resolve to: public, private, {private: [cidr]} or loopback.'),
+  plaintext: z.boolean().default(false).describe('Allows http:// on a private network.'),
+  inject: z
+    .union([
+      z.strictObject({ header: z.string(), value: template }),
+      z.strictObject({ bearer: z.literal('{secret}') }),
+    ])
+    .optional()
+    .describe('How the credential is put in: {header, value: "{secret}"} or {bearer: "{secret}"}.'),
+  secret: z
+    .union(
+      [
+        z.strictObject({ env: z.string().regex(ENV_NAME, 'must be the name of a variable') }),
+        z.strictObject({ file: z.string() }),
+        z.strictObject({ vault: z.string().min(1).max(64) }),
+      ],
+      REFERENCE_FORMS,
+    )
+    .optional()
+    .describe('Where the credential is: {env: NAME}, {file: PATH} or {vault: NAME}.'),
+  headers: z
+    .strictObject({
+      allow: z.array(z.string()).default([]).describe('Further request headers a caller may send.'),
+    })
+    .prefault({}),
+  actions: z
+    .record(z.string(), z.array(z.union([z.string(), z.strictObject({ call: z.string(), where })])))
+    .default({})
+    .describe('service:resource:verb to "METHOD /path" patterns; * is one segment, ** the rest.'),
+  approval: z
+    .union([
+      z.literal('writes'),
+      z.array(z.union([z.string(), z.strictObject({ action: z.string(), where })])),
+    ])
+    .default([])
+    .describe('Actions a person must approve; or writes, every method but GET and HEAD.'),
+});
+export type ServiceSettings = z.infer<typeof serviceSettings>;
+export type WhereSettings = z.infer<typeof where>;
