@@ -7,6 +7,7 @@ import { auditOperations } from '#features/audit/operations.ts';
 import { keyOperations, mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
 import { createKeyVerifier } from '#features/keys/verify.ts';
+import { prunePassports } from '#features/passports/jobs.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
@@ -39,16 +40,19 @@ import { createSettle } from '#pipeline/settle.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
-import { createEnvelope } from '#platform/crypto/envelope.ts';
+import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
 import type { Assets } from '#platform/host/assets.ts';
 import { readConfigText } from '#platform/host/files.ts';
 import type { Host } from '#platform/host/host.ts';
 import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
+import { type Schedule, startJobs } from '#platform/host/schedule.ts';
 import type { Log } from '#platform/log/log.ts';
 import { isLoopbackAddress } from '#platform/net/address.ts';
+import { socketPathOf } from '#platform/net/local-socket.ts';
 import { systemResolver } from '#platform/net/resolve.ts';
 import { createUpstream } from '#platform/net/upstream.ts';
+import type { SelfCheck } from '#platform/storage/database.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 import { createApp } from '#surfaces/http/app.ts';
 import { hostList } from '#surfaces/http/guard.ts';
@@ -66,6 +70,7 @@ export type Machine = {
 
 export type Appliance = {
   readonly listen: () => Promise<{ readonly port: number }>;
+  readonly check: SelfCheck;
   /** A key if there is none yet, or if another one is wanted; else null. */
   readonly firstKey: (another: boolean) => Promise<string | null>;
   readonly close: (graceMs: number) => Promise<void>;
@@ -74,28 +79,22 @@ export type Appliance = {
 const EXIT_REFUSED = 1;
 const EXIT_USAGE = 2;
 const EXIT_HELD = 3;
-/** sun_path of Linux holds 108 bytes with its end. */
-const SOCKET_PATH_BYTES_MAX = 107;
-
-/** The local socket, under XDG_RUNTIME_DIR where the data folder's path is too long for one. */
-export function socketPathOf({ dataDir }: Config, environment: Machine['environment']): string {
-  const path = join(dataDir, 'stack.sock');
-  const runtime = environment('XDG_RUNTIME_DIR');
-  return Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX || runtime === undefined
-    ? path
-    : join(runtime, 'stack.sock');
-}
-
 export async function openAppliance(config: Config, machine: Machine): Promise<Appliance> {
   const root = rootKey(config, machine);
-  const storage = await hold(config, machine);
+  const envelope = createEnvelope(await loadSodium(), machine.host.randomBytes);
+  const storage = await hold(config, machine, (rows) => {
+    openKeyring(rows, { envelope, host: machine.host, root });
+  });
   try {
-    return await assemble(config, machine, { root, storage });
+    return await assemble(config, machine, { root, envelope, storage });
   } catch (thrown) {
     await storage.close();
-    throw thrown instanceof Error ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
+    throw haltOf(thrown);
   }
 }
+
+const haltOf = (thrown: unknown): unknown =>
+  thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
 
 function rootKey({ keyFile, dataDir }: Config, { host }: Machine): Sensitive<Uint8Array> {
   try {
@@ -111,14 +110,32 @@ function rootKey({ keyFile, dataDir }: Config, { host }: Machine): Sensitive<Uin
   }
 }
 
-async function hold({ dataDir }: Config, { assets, host }: Machine): Promise<Storage> {
-  const options = { addonPath: assets.addonPath, program: assets.program, nowMs: host.nowMs() };
-  const storage = await openStorage(dataDir, options);
+/** `tryKey` throws where the root key does not open the keyring; a state it cannot open stays as it is. */
+async function hold(
+  { dataDir }: Config,
+  { assets, host }: Machine,
+  tryKey: (rows: Awaited<ReturnType<typeof allKeyring>>) => void,
+): Promise<Storage> {
+  let storage: Storage | undefined;
+  try {
+    storage = await openStorage(dataDir, {
+      addonPath: assets.addonPath,
+      program: assets.program,
+      nowMs: host.nowMs(),
+      inspect: async (reader) => tryKey(await allKeyring(reader)),
+    });
+  } catch (thrown) {
+    throw haltOf(thrown);
+  }
   if (storage === undefined) throw new Halt(`another instance holds ${dataDir}`, EXIT_HELD);
   return storage;
 }
 
-type State = { readonly root: Sensitive<Uint8Array>; readonly storage: Storage };
+type State = {
+  readonly root: Sensitive<Uint8Array>;
+  readonly envelope: Envelope;
+  readonly storage: Storage;
+};
 
 async function assemble(config: Config, machine: Machine, state: State): Promise<Appliance> {
   const { host, log } = machine;
@@ -127,7 +144,6 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   const base = await openBase(config, machine, { ...state, draft });
   const unknown = await recover({ reader: storage.reader, committer: storage.committer, draft });
   if (unknown > 0) log.warn('calls of the last run ended unknown', { calls: unknown });
-  log.info('state opened', { sqlite: storage.check.sqliteVersion, synchronous: storage.check.synchronous });
   let port = config.listen.port;
   const upstream = createUpstream({
     resolver: systemResolver,
@@ -135,8 +151,10 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   });
   const { registry, line } = buildLines(config, machine, { ...base, storage, draft, upstream });
   const surface: Surface = { registry, line, host, log, unready: storage.failure, version: machine.version };
+  const jobs = [prunePassports({ reader: storage.reader, commit: storage.committer.commit, draft, host })];
   const listeners: Listener[] = [];
-  const socket = socketPathOf(config, machine.environment);
+  let schedule: Schedule | undefined;
+  const socket = socketPathOf(config.dataDir, machine.environment);
   return {
     listen: async () => {
       const names = { listenHost: config.listen.host, publicUrl: config.publicUrl, hosts: config.hosts };
@@ -154,11 +172,14 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
       );
       listeners.push(network);
       port = network.port;
+      schedule = startJobs(jobs, (job, thrown) => log.error('job failed', { job, error: String(thrown) }));
       return { port };
     },
+    check: storage.check,
     firstKey: (another) => firstKey(another, { ...base, storage, draft, host }),
     close: async (graceMs) => {
       await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+      await schedule?.stop();
       await upstream.close();
       await storage.close();
     },
@@ -168,9 +189,9 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
 type BaseDeps = State & { readonly draft: DraftEntry };
 
 /** Vault, keys and agents of the config; what is new is committed before anything uses it. */
-async function openBase(config: Config, { host, environment }: Machine, { root, storage, draft }: BaseDeps) {
+async function openBase(config: Config, { host, environment }: Machine, deps: BaseDeps) {
+  const { root, envelope, storage, draft } = deps;
   const { reader } = storage;
-  const envelope = createEnvelope(await loadSodium(), host.randomBytes);
   const ring = openKeyring(await allKeyring(reader), { envelope, host, root });
   await commitSetup(storage, draft, { action: 'vault.ring', statements: ring.created });
   const passportKey = await loadSigningKey('passport', {

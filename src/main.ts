@@ -5,11 +5,11 @@ import { SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
 import { locateAssets } from '#platform/host/assets.ts';
 import { systemHost } from '#platform/host/host.ts';
 import { createLog } from '#platform/log/log.ts';
-import { callSocket } from '#platform/net/local-socket.ts';
+import { callSocket, socketPathOf } from '#platform/net/local-socket.ts';
 import { type Arguments, readArguments, USAGE } from '#surfaces/cli/arguments.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 import manifest from '../package.json' with { type: 'json' };
-import { type Appliance, openAppliance, socketPathOf } from './appliance.ts';
+import type { Appliance } from './appliance.ts';
 import { type Config, formatMistake, loadConfig } from './config.ts';
 
 /** Contract 1. */
@@ -21,6 +21,7 @@ const OWNER_ONLY = 0o077;
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const err = (text: string): void => void process.stderr.write(`${text}\n`);
 const environment = (name: string): string | undefined => process.env[name];
+const log = createLog({ write: (line) => void process.stderr.write(line) });
 
 async function main(argv: readonly string[]): Promise<number> {
   if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
@@ -57,10 +58,11 @@ function readConfigOrExplain(args: Arguments): Config | undefined {
   return 'mistakes' in read ? undefined : read.config;
 }
 
-function open(config: Config, toStderr: boolean): Promise<Appliance> {
+async function open(config: Config): Promise<Appliance> {
+  // Late: what only reads the config starts in a fraction of the time.
+  const { openAppliance } = await import('./appliance.ts');
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   chmodSync(config.dataDir, 0o700);
-  const log = createLog({ write: (line) => void (toStderr ? process.stderr : process.stdout).write(line) });
   return openAppliance(config, {
     host: systemHost(),
     log,
@@ -71,7 +73,10 @@ function open(config: Config, toStderr: boolean): Promise<Appliance> {
 }
 
 async function init(args: Arguments, config: Config): Promise<number> {
-  const running = await callSocket(socketPathOf(config, environment), { method: 'GET', route: '/healthz' });
+  const running = await callSocket(socketPathOf(config.dataDir, environment), {
+    method: 'GET',
+    route: '/healthz',
+  });
   const apiKey = running === undefined ? await initStopped(args, config) : await initRunning(args, config);
   const { configPath, dataDir, keyFile, publicUrl } = config;
   const mcpUrl = `${publicUrl}/mcp`;
@@ -85,11 +90,11 @@ async function init(args: Arguments, config: Config): Promise<number> {
   out(
     `api key    ${shown}\nmcp url    ${mcpUrl}\nconfig     ${configPath}\ndata       ${dataDir}\nkey file   ${keyFile}`,
   );
-  return say(`socket     ${socketPathOf(config, environment)}`);
+  return say(`socket     ${socketPathOf(config.dataDir, environment)}`);
 }
 
 async function initStopped(args: Arguments, config: Config): Promise<string | null> {
-  const appliance = await open(config, true);
+  const appliance = await open(config);
   try {
     return await appliance.firstKey(args.newApiKey);
   } finally {
@@ -100,7 +105,7 @@ async function initStopped(args: Arguments, config: Config): Promise<string | nu
 async function initRunning(args: Arguments, config: Config): Promise<string | null> {
   if (!args.newApiKey) return null;
   const call = { method: 'POST', route: '/v1/keys', body: { name: 'init' } };
-  const answer = await callSocket(socketPathOf(config, environment), call);
+  const answer = await callSocket(socketPathOf(config.dataDir, environment), call);
   const body = answer?.body as { api_key?: string } | undefined;
   if (answer?.status !== 201 || body?.api_key === undefined) {
     throw new Halt('the running appliance refused to make a key', EXIT.refused);
@@ -110,13 +115,18 @@ async function initRunning(args: Arguments, config: Config): Promise<string | nu
 
 async function serve(config: Config): Promise<number> {
   const terminal = process.stdout.isTTY === true;
-  const appliance = await open(config, true);
+  const appliance = await open(config);
   const stopped = new Promise<void>((resolvePromise) => {
     const stop = (): void => resolvePromise();
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
   });
+  // Nothing is read again yet; the default of a hang-up would be to end.
+  process.on('SIGHUP', () => log.warn('SIGHUP: the config is read at the start only; restart to apply it'));
   const { port } = await appliance.listen();
+  const { sqliteVersion, synchronous } = appliance.check;
+  const { version } = manifest;
+  log.info('started', { version, node: process.versions.node, sqlite: sqliteVersion, synchronous });
   const ready = {
     listening: `http://${config.listen.host}:${port}`,
     mcp_url: `${config.publicUrl}/mcp`,

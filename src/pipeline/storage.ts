@@ -1,4 +1,5 @@
 // Opens the state: lock, schema, writer thread, reader. The order matters: nothing is touched before the lock is held.
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChainReport } from '#features/audit/verify.ts';
 import { spawnWorker, type WorkerProgram } from '#platform/host/worker.ts';
@@ -24,6 +25,8 @@ type Options = {
   readonly addonPath: string;
   readonly program: (name: 'commit-worker' | 'scan-worker') => WorkerProgram;
   readonly nowMs: number;
+  /** Looks at a state that exists before anything is written to it, the schema included; what it throws is the end. */
+  readonly inspect: (reader: Reader) => Promise<void>;
 };
 
 /** `undefined`: another instance holds the folder. Throws SchemaMismatch, or what SQLite says. */
@@ -33,6 +36,7 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
   if (lock === undefined) return undefined;
   try {
     const file = join(folder, 'stack.db');
+    await inspect(file, options);
     const check = prepare(file, options);
     const data = { file, addonPath };
     const writer = await startWriter(spawnWorker(program('commit-worker'), data));
@@ -52,6 +56,19 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
   } catch (thrown) {
     lock.release();
     throw thrown;
+  }
+}
+
+/** A read-only connection leaves empty WAL files behind where there were none; the lock makes them ours to remove. */
+async function inspect(file: string, options: Options): Promise<void> {
+  if (!existsSync(file) || statSync(file).size === 0) return;
+  const made = [`${file}-wal`, `${file}-shm`].filter((path) => !existsSync(path));
+  const reader = openReader(file, options.addonPath);
+  try {
+    await options.inspect(reader);
+  } finally {
+    reader.close();
+    for (const path of made) rmSync(path, { force: true });
   }
 }
 

@@ -25,7 +25,8 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-const open = (program = assets.program) => openStorage(folder.path, { addonPath, program, nowMs: 1 });
+const open = (program = assets.program) =>
+  openStorage(folder.path, { addonPath, program, nowMs: 1, inspect: async () => {} });
 async function opened(program = assets.program): Promise<Storage> {
   const storage = await open(program);
   assert.ok(storage, 'the folder is held');

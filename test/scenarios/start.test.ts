@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { chmod, copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Exit,
   type Installation,
@@ -151,6 +152,20 @@ describe('stack serve', () => {
     assert.ok(!exit.stdout.includes('"listening"'));
     assert.match(exit.stdout + exit.stderr, /key file/);
     assert.deepEqual(await fingerprint(appliance.dir), before);
+  });
+
+  it('goes on after a hang-up', async () => {
+    const appliance = await started();
+    const { pid } = JSON.parse(appliance.logs().match(/^\{"listening".*$/m)?.[0] ?? '{}');
+    process.kill(pid, 'SIGHUP');
+    for (let tries = 0; tries < 50 && !appliance.logs().includes('SIGHUP'); tries += 1) await delay(20);
+    assert.match(appliance.logs(), /SIGHUP/);
+    assert.equal((await ask(appliance, '/v1/services')).status, 200);
+  });
+
+  it('says its runtime, its SQLite and its synchronous mode', async () => {
+    const appliance = await started();
+    assert.match(appliance.logs(), /"node":"24\.[^}]*"sqlite":"3\.[^}]*"synchronous":"full"/);
   });
 
   it('refuses a key file that others may read', async () => {

@@ -1,10 +1,23 @@
 // Talks to the running appliance over its local socket; whoever may open the socket is the person `local`.
 import { request } from 'node:http';
+import { join } from 'node:path';
 
 export type SocketAnswer = { readonly status: number; readonly body: unknown };
 
 /** Long enough for a busy appliance, short enough to tell that nobody listens. */
 const SOCKET_TIMEOUT_MS = 5_000;
+
+/** sun_path of Linux holds 108 bytes with its end. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** Where the socket of this data folder is: under XDG_RUNTIME_DIR if the folder's own path is too long for one. */
+export function socketPathOf(dataDir: string, environment: (name: string) => string | undefined): string {
+  const path = join(dataDir, 'stack.sock');
+  const runtime = environment('XDG_RUNTIME_DIR');
+  return Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX || runtime === undefined
+    ? path
+    : join(runtime, 'stack.sock');
+}
 
 /** `undefined`: nobody listens on the socket. */
 export function callSocket(

@@ -31,7 +31,7 @@ import {
 const START_MS = Date.UTC(2026, 0, 1);
 const TTL_MS = 900_000;
 let nowMs = START_MS;
-const host = { ...systemHost(), nowMs: () => nowMs };
+const host = { ...systemHost(), nowMs: () => nowMs, inspect: async () => {} };
 const draft = createDraft(host);
 
 let folder: Folder;
@@ -39,7 +39,12 @@ let storage: Storage;
 beforeEach(async () => {
   nowMs = START_MS;
   folder = throwawayFolder();
-  const opened = await openStorage(folder.path, { addonPath, program: assets.program, nowMs });
+  const opened = await openStorage(folder.path, {
+    addonPath,
+    program: assets.program,
+    nowMs,
+    inspect: async () => {},
+  });
   assert.ok(opened);
   storage = opened;
 });
