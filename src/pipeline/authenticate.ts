@@ -12,6 +12,8 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 /** What the transport carried. The local socket presents `local` and nothing else. */
 export type Presented = {
   readonly local: boolean;
+  /** An Authorization header that is no bearer token. */
+  readonly unreadable: boolean;
   readonly bearer: string | undefined;
   readonly passport: string | undefined;
   readonly agent: string | undefined;
@@ -73,6 +75,8 @@ export function createAuthenticator(deps: Deps): Authenticator {
 
 async function identifyCaller(deps: Deps, presented: Presented): Promise<Result<Caller>> {
   if (presented.local) return ok(LOCAL);
+  if (presented.unreadable)
+    return refuse(new Fault('UNAUTHORIZED', { detail: 'Authorization is not Bearer' }));
   if (presented.bearer === undefined && presented.passport === undefined) return ok(ANONYMOUS);
   if (presented.bearer === undefined) return callerOfPassport(deps, presented.passport ?? '');
   if (!presented.bearer.startsWith(KEY_PREFIX)) return callerOfBearer(deps, presented);

@@ -6,7 +6,8 @@ import { type CompiledService, checkConstraints, grantingAction } from '#feature
 import type { CallView } from '#features/policy/model.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
 import { Fault } from '#kernel/errors.ts';
-import { ok, type Result, refuse } from '#kernel/result.ts';
+import { ok, type Refused, type Result, refuse } from '#kernel/result.ts';
+import type { EntryDraft } from '#kernel/unit.ts';
 import type { Authenticated } from './authenticate.ts';
 import type { CallInput } from './call.ts';
 import { type Payload, readPayload, readTarget, type Target, viewOf } from './request.ts';
@@ -33,35 +34,41 @@ type Deps = {
   readonly bodyBytesMax: () => number;
 };
 
-export type Authorize = (from: Authenticated, call: CallInput) => Result<Authorized>;
+/** A refusal with what the call was about, as far as it could be read; for its entry. */
+type RefusedCall = Refused & { readonly asked: Asked };
+export type Asked = Pick<Partial<EntryDraft>, 'service_action' | 'host' | 'path'>;
+export type Authorize = (
+  from: Authenticated,
+  call: CallInput,
+) => { readonly ok: true; readonly value: Authorized } | RefusedCall;
 
 export function createAuthorize(deps: Deps): Authorize {
   return (from, call) => {
     const entry = from.passport.services.find((held) => held.service === call.service);
     const service = deps.services.find(call.service);
     if (entry === undefined || service === undefined)
-      return refuse(outOfScope(from, call, service !== undefined));
+      return { ...refuse(outOfScope(from, call, service !== undefined)), asked: {} };
     const target = readTarget(call, service.service);
-    if (!target.ok) return target;
+    if (!target.ok) return { ...target, asked: {} };
+    const asked = { host: target.value.url.host, path: target.value.url.path };
     const payload = readPayload(call, service.service, deps.bodyBytesMax());
-    if (!payload.ok) return payload;
+    if (!payload.ok) return { ...payload, asked };
     const view = viewOf(call, target.value, payload.value);
     const action = decide(service, entry, view);
-    if (!action.ok) return action;
+    if (!action.ok) return { ...action, asked };
     const covered = deps.credentials.covers(service.service, view.host, call.method);
-    if (!covered.ok) return covered;
-    const result = {
-      from,
-      call,
-      service,
-      action: action.value,
-      target: target.value,
-      payload: payload.value,
-      view,
-    };
-    return ok(result as unknown as Authorized);
+    if (!covered.ok) return { ...covered, asked: { ...asked, service_action: action.value } };
+    const parts = { from, call, service, action: action.value, target: target.value };
+    return ok({ ...parts, payload: payload.value, view } as Authorized);
   };
 }
+
+/** The same of a call that a later step refuses. */
+export const askedOf = ({ action, target }: Authorized): Asked => ({
+  service_action: action,
+  host: target.url.host,
+  path: target.url.path,
+});
 
 function outOfScope(from: Authenticated, call: CallInput, known: boolean): Fault {
   return new Fault('FORBIDDEN', {

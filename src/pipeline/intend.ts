@@ -7,6 +7,7 @@ import { ok, type Result } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Authenticated } from './authenticate.ts';
+import { askedOf } from './authorize.ts';
 import type { Committer } from './commit.ts';
 import type { Watched } from './detect.ts';
 import type { DraftEntry } from './record.ts';
@@ -54,17 +55,16 @@ export const actorOf = ({ caller, passport }: Authenticated): Partial<EntryDraft
 });
 
 function fieldsOf(from: Watched): Partial<EntryDraft> {
-  const { from: authenticated, call, action, target, payload } = from.from.from;
+  const authorized = from.from.from;
+  const { from: authenticated, call, payload } = authorized;
   return {
     ...actorOf(authenticated),
     layer: 'vault',
     action: 'credential.proxy',
     outcome: 'pending',
     service: call.service,
-    service_action: action,
+    ...askedOf(authorized),
     method: call.method,
-    host: target.url.host,
-    path: target.url.path,
     bytes_out: payload.body?.length ?? 0,
   };
 }

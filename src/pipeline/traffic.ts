@@ -5,7 +5,7 @@ import { CALLS_IN_FLIGHT_MAX, RETRY_AFTER_SECONDS } from '#kernel/limits.ts';
 import type { Caller, Trace } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Authenticated, Authenticator } from './authenticate.ts';
-import type { Authorize } from './authorize.ts';
+import { type Asked, type Authorize, askedOf } from './authorize.ts';
 import type { CallAnswer, CallInput } from './call.ts';
 import { detectOutgoing, type OutgoingDetector } from './detect.ts';
 import type { Forward } from './forward.ts';
@@ -61,11 +61,12 @@ async function travel(steps: Steps, journey: Journey): Promise<Result<CallAnswer
   if (!authenticated.ok) return deny(steps, journey, { fault: authenticated.fault });
   const known = authenticated.value;
   const authorized = steps.authorize(known, call);
-  if (!authorized.ok) return deny(steps, journey, { fault: authorized.fault, known });
+  if (!authorized.ok) return deny(steps, journey, { ...authorized, known });
+  const asked = askedOf(authorized.value);
   const gated = gate(authorized.value);
-  if (!gated.ok) return deny(steps, journey, { fault: gated.fault, known });
+  if (!gated.ok) return deny(steps, journey, { ...gated, known, asked });
   const watched = detectOutgoing(steps.detectors, gated.value);
-  if (!watched.ok) return deny(steps, journey, { fault: watched.fault, known });
+  if (!watched.ok) return deny(steps, journey, { ...watched, known, asked });
   const intended = await steps.intend(watched.value, trace);
   if (!intended.ok) return intended;
   const answer = await venture(steps, intended.value, { signal, bodyCharsMax: call.max_body_chars });
@@ -106,14 +107,19 @@ const withEntry = (fault: Fault, intended: Intended): Fault =>
     cause: fault.cause,
   });
 
-type Refusal = { readonly fault: Fault; readonly known?: Authenticated };
+type Refusal = { readonly fault: Fault; readonly known?: Authenticated; readonly asked?: Asked };
 
-async function deny(steps: Steps, journey: Journey, { fault, known }: Refusal): Promise<Result<never>> {
+async function deny(
+  steps: Steps,
+  journey: Journey,
+  { fault, known, asked }: Refusal,
+): Promise<Result<never>> {
   const { caller, call, trace } = journey;
   const fields = {
     service: call.service,
     method: call.method,
     ...(known === undefined ? {} : actorOf(known)),
+    ...asked,
   };
   await steps.recorder.denial({ action: 'credential.proxy', caller, fault, trace, fields });
   return refuse(fault);

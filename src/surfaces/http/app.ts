@@ -33,6 +33,7 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   return app as unknown as RequestListener;
 }
 
+/** Read by probes that hold no credential. */
 function mountHealth(app: Express, surface: Surface): void {
   app.get('/healthz', (_request, response) =>
     sendJson(response, 200, { status: 'ok', version: surface.version }),
@@ -41,5 +42,9 @@ function mountHealth(app: Express, surface: Surface): void {
     const reason = surface.unready();
     if (reason === undefined) sendJson(response, 200, { status: 'ready', version: surface.version });
     else sendJson(response, 503, { status: 'not ready', reason });
+  });
+  app.all(['/healthz', '/readyz'], (_request, response) => {
+    response.setHeader('allow', 'GET, HEAD');
+    sendFault(response, new Fault('METHOD_NOT_ALLOWED'));
   });
 }

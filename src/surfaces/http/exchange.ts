@@ -19,30 +19,26 @@ export type Channel = 'network' | 'socket';
 export type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
 
 /** The channel is the caller on the socket: its file belongs to the owner alone. */
-export function arrivalOf({ request, response }: Exchange, channel: Channel, host: Host): Result<Arrival> {
-  const presented = presentedBy(request, channel);
-  if (!presented.ok) return presented;
+export function arrivalOf({ request, response }: Exchange, channel: Channel, host: Host): Arrival {
   const trace = {
     traceId: toHex(host.randomBytes(TRACE_ID_BYTES)),
     spanId: toHex(host.randomBytes(SPAN_ID_BYTES)),
   };
   const source = channel === 'socket' ? 'local' : (request.socket.remoteAddress ?? 'unknown');
-  return ok({ presented: presented.value, trace, source, signal: goneSignal(response) });
+  return { presented: presentedBy(request, channel), trace, source, signal: goneSignal(response) };
 }
 
-function presentedBy(request: IncomingMessage, channel: Channel): Result<Presented> {
+function presentedBy(request: IncomingMessage, channel: Channel): Presented {
   const { authorization } = request.headers;
   const bearer = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
-  if (authorization !== undefined && bearer === undefined) {
-    return refuse(new Fault('UNAUTHORIZED', { detail: 'Authorization is not Bearer' }));
-  }
-  return ok({
-    local: channel === 'socket' && bearer === undefined,
+  return {
+    local: channel === 'socket' && authorization === undefined,
+    unreadable: authorization !== undefined && bearer === undefined,
     bearer,
     passport: single(request, 'x-passport-token'),
     agent: single(request, 'x-stack-agent'),
     intent: single(request, 'x-stack-intent'),
-  });
+  };
 }
 
 function single(request: IncomingMessage, name: string): string | undefined {

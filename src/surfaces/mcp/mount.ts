@@ -34,9 +34,8 @@ async function serve(
 ): Promise<void> {
   const { request, response } = exchange;
   const arrival = arrivalOf(exchange, 'network', surface.host);
-  const caller = arrival.ok ? await surface.line.authenticate(arrival.value) : arrival;
-  if (!arrival.ok || !caller.ok)
-    return sendFault(response, caller.ok ? new Fault('UNAUTHORIZED') : caller.fault);
+  const caller = await surface.line.authenticate(arrival);
+  if (!caller.ok) return sendFault(response, caller.fault);
   // Auth comes before the method: clients probe with GET and want 401 (protocol.md 2.2).
   if (caller.value.kind === 'anonymous') return sendFault(response, new Fault('UNAUTHORIZED'));
   if (request.method !== 'POST') {
@@ -51,5 +50,5 @@ async function serve(
   }
   // The SDK wants both media types named; callers that take plain JSON are served, too.
   request.headers.accept = 'application/json, text/event-stream';
-  await handle(request, response, body.value, { ...arrival.value, caller: caller.value });
+  await handle(request, response, body.value, { ...arrival, caller: caller.value });
 }

@@ -27,13 +27,12 @@ function handlerOf(surface: Surface, operation: Operation, channel: Channel): Ha
   const types = queryTypes(operation);
   return async (request, response) => {
     const arrival = arrivalOf({ request, response }, channel, surface.host);
-    if (!arrival.ok) return sendFault(response, arrival.fault);
     // Before the body: a stranger's bytes are neither read nor judged (invariant 12).
-    const caller = await surface.line.admit(operation, arrival.value);
+    const caller = await surface.line.admit(operation, arrival);
     if (!caller.ok) return sendFault(response, caller.fault);
     const input = await inputOf(request, types);
     if (!input.ok) return sendFault(response, input.fault);
-    const from = { ...arrival.value, caller: caller.value };
+    const from = { ...arrival, caller: caller.value };
     const answer = await surface.line.invoke(operation, input.value, from);
     if (answer.ok) sendJson(response, answer.value.status, answer.value.output);
     else sendFault(response, answer.fault);
@@ -49,7 +48,7 @@ function mountRefusals(app: Express, surface: Surface, channel: Channel): void {
   for (const [path, allowed] of methods) {
     app.all(path, async (request: Request, response: Response) => {
       const arrival = arrivalOf({ request, response }, channel, surface.host);
-      const caller = arrival.ok ? await surface.line.authenticate(arrival.value) : arrival;
+      const caller = await surface.line.authenticate(arrival);
       if (!caller.ok) return sendFault(response, caller.fault);
       if (caller.value.kind === 'anonymous') return sendFault(response, new Fault('UNAUTHORIZED'));
       response.setHeader('allow', allowed.join(', '));
