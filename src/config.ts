@@ -104,15 +104,16 @@ export const configSchema = z.strictObject({
         .describe('How agents reach the appliance; issuer and audience of passports.'),
       hosts: z.array(z.string()).default([]).describe('Further Host values that are accepted.'),
     })
-    .prefault({}),
-  vault: vaultSettings.prefault({}),
+    .prefault({})
+    .describe('Where the appliance listens, and how agents reach it.'),
+  vault: vaultSettings.prefault({}).describe('Where the root key of all stored secrets is.'),
   data_dir: z.string().default('./data').describe('Where the state lives; a local disk.'),
   services: z.record(z.string(), serviceSettings).default({}).describe('The services agents may call.'),
   agents: z
     .record(z.string(), agentSettings)
     .default({})
     .describe('Agents by name; "*" is the ceiling of agents registered by a call.'),
-  passports: passportSettings.prefault({}),
+  passports: passportSettings.prefault({}).describe('How long a passport lives.'),
   limits: z
     .strictObject({
       call_timeout: duration({
@@ -137,7 +138,8 @@ export const configSchema = z.strictObject({
         .default(REQUEST_BODY_BYTES_MAX)
         .describe('Largest body of a call.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Bounds of every call.'),
 });
 type Parsed = z.infer<typeof configSchema>;
 

@@ -10,8 +10,11 @@ const REFERENCE_FORMS = 'a secret stands outside this file: write {env: NAME}, {
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const constraint = z.strictObject({
   path: z.string().describe('method, url.pathname, url.host, url.origin, headers.x, query.x or body.x.y'),
-  op: z.enum(OPERATORS),
-  value: z.union([scalar, z.array(scalar)]).optional(),
+  op: z.enum(OPERATORS).describe('An absent path fails every operator but absent, not_eq and not_in.'),
+  value: z
+    .union([scalar, z.array(scalar)])
+    .optional()
+    .describe('What to compare with; none for exists and absent.'),
 });
 const where = z.array(constraint).default([]).describe('All must hold.');
 const template = z
@@ -34,12 +37,15 @@ export const serviceSettings = z.strictObject({
     .describe('Further hosts; *. covers one label.'),
   tls: z
     .strictObject({ ca_file: z.string().describe('PEM of an authority trusted for this service only.') })
-    .optional(),
+    .optional()
+    .describe('How its certificate is judged, beyond the authorities of the system.'),
   network: z
     .union([
       z.enum(['public', 'private', 'loopback']),
       z.strictObject({
-        private: z.array(z.string().refine(isPrivateRange, 'must be a range inside RFC 1918 or fc00::/7')),
+        private: z
+          .array(z.string().refine(isPrivateRange, 'must be a range inside RFC 1918 or fc00::/7'))
+          .describe('Ranges inside RFC 1918 or fc00::/7 and no other.'),
       }),
     ])
     .default('public')
@@ -47,17 +53,27 @@ export const serviceSettings = z.strictObject({
   plaintext: z.boolean().default(false).describe('Allows http:// on a private network.'),
   inject: z
     .union([
-      z.strictObject({ header: z.string(), value: template }),
-      z.strictObject({ bearer: z.literal('{secret}') }),
+      z.strictObject({
+        header: z.string().describe('Name of the header that carries the credential.'),
+        value: template.describe('Its value; {secret} stands for the credential.'),
+      }),
+      z.strictObject({ bearer: z.literal('{secret}').describe('Short for Authorization: Bearer {secret}.') }),
     ])
     .optional()
     .describe('How the credential is put in: {header, value: "{secret}"} or {bearer: "{secret}"}.'),
   secret: z
     .union(
       [
-        z.strictObject({ env: z.string().regex(ENV_NAME, 'must be the name of a variable') }),
-        z.strictObject({ file: z.string() }),
-        z.strictObject({ vault: z.string().min(1).max(64) }),
+        z.strictObject({
+          env: z
+            .string()
+            .regex(ENV_NAME, 'must be the name of a variable')
+            .describe('A variable of the appliance, read at start.'),
+        }),
+        z.strictObject({ file: z.string().describe('A file with the credential alone, read at start.') }),
+        z.strictObject({
+          vault: z.string().min(1).max(64).describe('Name in the vault; stored by PUT /v1/secrets/NAME.'),
+        }),
       ],
       REFERENCE_FORMS,
     )
@@ -67,15 +83,29 @@ export const serviceSettings = z.strictObject({
     .strictObject({
       allow: z.array(z.string()).default([]).describe('Further request headers a caller may send.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Request headers beyond the ordinary ones.'),
   actions: z
-    .record(z.string(), z.array(z.union([z.string(), z.strictObject({ call: z.string(), where })])))
+    .record(
+      z.string(),
+      z.array(
+        z.union([
+          z.string(),
+          z.strictObject({ call: z.string().describe('METHOD /path, as above.'), where }),
+        ]),
+      ),
+    )
     .default({})
     .describe('service:resource:verb to "METHOD /path" patterns; * is one segment, ** the rest.'),
   approval: z
     .union([
       z.literal('writes'),
-      z.array(z.union([z.string(), z.strictObject({ action: z.string(), where })])),
+      z.array(
+        z.union([
+          z.string(),
+          z.strictObject({ action: z.string().describe('One of the actions above, or writes.'), where }),
+        ]),
+      ),
     ])
     .default([])
     .describe('Actions a person must approve; or writes, every method but GET and HEAD.'),
