@@ -25,6 +25,19 @@ export const REGEX_CHARS_MAX = 256;
 export const INTENT_SUMMARY_CHARS_MAX = 500;
 export const AGENT_NAME_CHARS_MAX = 64;
 export const AGENT_DESCRIPTION_CHARS_MAX = 256;
+/** Ids, names and cursors in a call: longer ones are none of ours and reach no query. */
+export const ID_CHARS_MAX = 100;
+export const SERVICE_NAME_CHARS_MAX = 64;
+/** Texts inside a wish for a passport: a scope, a constraint's path and value. */
+export const SCOPE_CHARS_MAX = 200;
+export const CONSTRAINT_VALUE_CHARS_MAX = 1_000;
+/** Members of any list in a call of ours. */
+export const LIST_MEMBERS_MAX = 100;
+export const REASON_CHARS_MAX = 500;
+/** A mission that takes longer than a day is several. */
+export const MISSION_SECONDS_MAX = 86_400;
+/** A standing passport is renewed so long before its end, so that no call meets an ended one. */
+export const STANDING_RENEW_BEFORE_MS = 60_000;
 /** More than a private server's programs; a caller that registers in a loop is told, and the table stays small. */
 export const AGENTS_MAX = 10_000;
 
@@ -44,6 +57,8 @@ export const RESOLVE_TIMEOUT_MS = 5_000;
 export const RESPONSE_HEADERS_BYTES_MAX = 65_536;
 /** corpus, URL rule 1. */
 export const URL_BYTES_MAX = 8_192;
+/** Text of one field of a call; the URL gate and the token reader have the exact bounds. */
+export const CALL_TEXT_CHARS_MAX = 20_000;
 export const REQUEST_HEADERS_MAX = 64;
 export const REQUEST_HEADER_VALUE_BYTES_MAX = 8_192;
 /** In MCP a long answer fills the model's context (contract 5). */
@@ -54,6 +69,8 @@ export const JSON_DEPTH_MAX = 64;
 export const FORM_FIELDS_MAX = 1_000;
 /** Addresses of one name that a dial tries, so that a long list cannot hold a connection's place for minutes. */
 export const UPSTREAM_ADDRESSES_MAX = 4;
+/** Pools of kept sockets, one per origin and address; the oldest is closed. */
+export const UPSTREAM_POOLS_MAX = 256;
 /** Keep-alive sockets to one upstream origin. */
 export const UPSTREAM_CONNECTIONS_MAX = 128;
 export const UPSTREAM_KEEP_ALIVE_MS = 10_000;
@@ -89,6 +106,14 @@ export const SECRET_BYTES_MAX = 65_536;
 export const WRITER_QUEUE_UNITS_MAX = 4_096;
 /** Units in one transaction: keeps one fsync's wait bounded. */
 export const WRITER_BATCH_UNITS_MAX = 256;
+/** Distinct statements are few and fixed; the bound only guards against a mistake. */
+export const PREPARED_STATEMENTS_MAX = 500;
+/** Two connections of one process only; the wait covers a checkpoint. */
+export const DATABASE_BUSY_TIMEOUT_MS = 5_000;
+/** Calls without an outcome that one unit settles at start. */
+export const RECOVERY_CALLS_PER_UNIT = 500;
+/** The command line asks a busy appliance patiently and an absent one not for long. */
+export const SOCKET_TIMEOUT_MS = 5_000;
 export const AUDIT_DETAIL_BYTES_MAX = 4_096;
 export const AUDIT_PAGE = 20;
 export const AUDIT_PAGE_MAX = 100;

@@ -1,17 +1,32 @@
 // One call to the world as the caller gives it (contract 5), and the answer it gets. Closed: unknown fields are refused.
 import { z } from 'zod';
-import { REQUEST_HEADERS_MAX } from '#kernel/limits.ts';
+import {
+  CALL_TEXT_CHARS_MAX,
+  ID_CHARS_MAX,
+  REQUEST_HEADERS_MAX,
+  RESPONSE_BYTES_CONFIGURED_MAX,
+  SERVICE_NAME_CHARS_MAX,
+} from '#kernel/limits.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-/** Longest text fields; the URL gate has the exact bound, this one only keeps nonsense out. */
-const TEXT_CHARS_MAX = 20_000;
-
 export const callInput = z.strictObject({
-  service: z.string().min(1).max(64).describe('Name of the service, as stack_list_services shows it.'),
+  service: z
+    .string()
+    .min(1)
+    .max(SERVICE_NAME_CHARS_MAX)
+    .describe('Name of the service, as stack_list_services shows it.'),
   method: z.enum(METHODS).describe('HTTP method in capitals.'),
-  url: z.string().max(TEXT_CHARS_MAX).optional().describe('Absolute URL at the service. Give url or path.'),
-  path: z.string().max(TEXT_CHARS_MAX).optional().describe('Path below the base_url of the service, from /.'),
+  url: z
+    .string()
+    .max(CALL_TEXT_CHARS_MAX)
+    .optional()
+    .describe('Absolute URL at the service. Give url or path.'),
+  path: z
+    .string()
+    .max(CALL_TEXT_CHARS_MAX)
+    .optional()
+    .describe('Path below the base_url of the service, from /.'),
   headers: z
     .record(z.string(), z.unknown())
     .optional()
@@ -24,17 +39,17 @@ export const callInput = z.strictObject({
     .optional()
     .describe('Object or array: sent as JSON, or as a form by Content-Type. Text: as it is.'),
   body_base64: z.string().optional().describe('Body bytes in base64, instead of body.'),
-  approval_id: z.string().max(100).optional().describe('Approval of this exact call.'),
+  approval_id: z.string().max(ID_CHARS_MAX).optional().describe('Approval of this exact call.'),
   passport: z
     .string()
-    .max(TEXT_CHARS_MAX)
+    .max(CALL_TEXT_CHARS_MAX)
     .optional()
     .describe('Passport token, or its jti, where no header carries it.'),
   max_body_chars: z
     .number()
     .int()
     .min(0)
-    .max(10_000_000)
+    .max(RESPONSE_BYTES_CONFIGURED_MAX)
     .optional()
     .describe('Cut the answer body after so many characters.'),
 });

@@ -1,12 +1,11 @@
 // After a crash: every intent without an outcome gets an entry "unknown". Nothing is ever sent again.
+
 import { selectOrphans } from '#features/audit/store.ts';
+import { RECOVERY_CALLS_PER_UNIT } from '#kernel/limits.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import type { Committer } from './commit.ts';
 import type { DraftEntry } from './record.ts';
-
-/** Orphans per unit; their number is bounded by the calls in flight at the crash. */
-const ORPHANS_PER_UNIT = 500;
 
 type Deps = { readonly reader: Reader; readonly committer: Committer; readonly draft: DraftEntry };
 
@@ -14,7 +13,7 @@ type Deps = { readonly reader: Reader; readonly committer: Committer; readonly d
 export async function recover({ reader, committer, draft }: Deps): Promise<number> {
   let found = 0;
   for (;;) {
-    const orphans = await reader.all(selectOrphans(ORPHANS_PER_UNIT));
+    const orphans = await reader.all(selectOrphans(RECOVERY_CALLS_PER_UNIT));
     if (orphans.length === 0) return found;
     const entries = orphans.map((row) => draft(unknownOf(JSON.parse(row.bytes) as EntryDraft)));
     const committed = await committer.commit({ statements: [], entries });

@@ -1,7 +1,7 @@
 // Agents: register, list, read, change, delete, unblock. Agents are named by id or name everywhere.
 import { z } from 'zod';
 import { Fault } from '#kernel/errors.ts';
-import { AGENTS_MAX, LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import { AGENTS_MAX, ID_CHARS_MAX, LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
@@ -22,7 +22,7 @@ type Deps = {
   readonly releaseStanding?: (agentId: string) => Statement;
 };
 
-const id = z.string().min(1).max(100).describe('Agent id or name.');
+const id = z.string().min(1).max(ID_CHARS_MAX).describe('Agent id or name.');
 const agentOnly = z.strictObject({ id });
 
 export function agentOperations(deps: Deps): readonly Operation[] {
@@ -106,7 +106,7 @@ function listing({ directory }: Deps): Operation {
     scope: 'agents:read',
     input: z.strictObject({
       limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
-      cursor: z.string().max(100).optional(),
+      cursor: z.string().max(ID_CHARS_MAX).optional(),
     }),
     output: z.strictObject({ agents: z.array(agentShape), next_cursor: z.string().nullable() }),
     route: { method: 'GET', path: '/v1/agents' },

@@ -1,6 +1,6 @@
 // Reading the log: a page for polling, and the walk over the whole chain.
 import { z } from 'zod';
-import { AUDIT_PAGE, AUDIT_PAGE_MAX } from '#kernel/limits.ts';
+import { AUDIT_PAGE, AUDIT_PAGE_MAX, ID_CHARS_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok } from '#kernel/result.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
@@ -23,8 +23,8 @@ const pageInput = z.strictObject({
     .regex(/^\d{1,15}$/)
     .optional()
     .describe('next_cursor of the page before; loses nothing.'),
-  agent_id: z.string().max(100).optional(),
-  passport_jti: z.string().max(100).optional(),
+  agent_id: z.string().max(ID_CHARS_MAX).optional(),
+  passport_jti: z.string().max(ID_CHARS_MAX).optional(),
 });
 
 const pageOutput = z.strictObject({

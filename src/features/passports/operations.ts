@@ -2,7 +2,13 @@
 import { z } from 'zod';
 import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
-import { LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import {
+  CALL_TEXT_CHARS_MAX,
+  ID_CHARS_MAX,
+  LIST_PAGE,
+  LIST_PAGE_MAX,
+  REASON_CHARS_MAX,
+} from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
 import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -142,7 +148,7 @@ function verifying(deps: Deps): Operation {
     effect: 'read',
     callers: 'anyone',
     scope: 'passports:read',
-    input: z.strictObject({ token: z.string().max(20_000) }),
+    input: z.strictObject({ token: z.string().max(CALL_TEXT_CHARS_MAX) }),
     output: verifyOutput,
     route: { method: 'POST', path: '/v1/passports/verify' },
     toolset: 'passports',
@@ -167,10 +173,10 @@ function listing(deps: Deps): Operation {
     callers: ['key', 'passport', 'person'],
     scope: 'passports:read',
     input: z.strictObject({
-      agent_id: z.string().max(100).optional(),
-      session_id: z.string().max(100).optional(),
+      agent_id: z.string().max(ID_CHARS_MAX).optional(),
+      session_id: z.string().max(ID_CHARS_MAX).optional(),
       limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
-      cursor: z.string().max(100).optional(),
+      cursor: z.string().max(ID_CHARS_MAX).optional(),
     }),
     output: listOutput,
     route: { method: 'GET', path: '/v1/passports' },
@@ -202,7 +208,10 @@ function revoking(deps: Deps): Operation {
     effect: 'destroy',
     callers: ['key', 'passport', 'person'],
     scope: 'passports:write',
-    input: z.strictObject({ jti: z.string().max(100), reason: z.string().max(500).optional() }),
+    input: z.strictObject({
+      jti: z.string().max(ID_CHARS_MAX),
+      reason: z.string().max(REASON_CHARS_MAX).optional(),
+    }),
     output: revokeOutput,
     route: { method: 'POST', path: '/v1/passports/:jti/revoke' },
     toolset: 'default',

@@ -2,43 +2,50 @@
 import { z } from 'zod';
 import { OPERATORS } from '#features/policy/model.ts';
 import {
+  CONSTRAINT_VALUE_CHARS_MAX,
+  ID_CHARS_MAX,
   INTENT_SUMMARY_CHARS_MAX,
+  LIST_MEMBERS_MAX,
+  MISSION_SECONDS_MAX,
   PASSPORT_TTL_SECONDS_MAX,
   PASSPORT_TTL_SECONDS_MIN,
+  SCOPE_CHARS_MAX,
+  SERVICE_NAME_CHARS_MAX,
 } from '#kernel/limits.ts';
 import { type PassportRow, servicesOf } from './store.ts';
 
-const scalar = z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]);
-const LIST_MAX = 100;
-const SECONDS_PER_DAY = 86_400;
+const scalar = z.union([z.string().max(CONSTRAINT_VALUE_CHARS_MAX), z.number(), z.boolean(), z.null()]);
 
 export const issueInput = z.strictObject({
-  agent_id: z.string().max(100).optional().describe('Agent by id. Give agent_id or agent.'),
-  agent: z.string().max(100).optional().describe('Agent by name.'),
+  agent_id: z.string().max(ID_CHARS_MAX).optional().describe('Agent by id. Give agent_id or agent.'),
+  agent: z.string().max(ID_CHARS_MAX).optional().describe('Agent by name.'),
   intent: z
     .strictObject({
       summary: z.string().min(1).max(INTENT_SUMMARY_CHARS_MAX).describe('What the mission is.'),
-      services: z.array(z.string().max(64)).max(LIST_MAX).describe('Services the mission needs.'),
+      services: z
+        .array(z.string().max(SERVICE_NAME_CHARS_MAX))
+        .max(LIST_MEMBERS_MAX)
+        .describe('Services the mission needs.'),
       will_delegate: z.boolean().optional(),
-      estimated_duration_seconds: z.number().int().min(1).max(SECONDS_PER_DAY).optional(),
+      estimated_duration_seconds: z.number().int().min(1).max(MISSION_SECONDS_MAX).optional(),
     })
     .optional()
     .describe('Required unless the agent is in standard mode.'),
   scopes: z
-    .array(z.string().max(200))
-    .max(LIST_MAX)
+    .array(z.string().max(SCOPE_CHARS_MAX))
+    .max(LIST_MEMBERS_MAX)
     .optional()
     .describe('service:resource:verb; all grants if left out.'),
   constraints: z
     .array(
       z.strictObject({
-        service: z.string().max(64),
-        path: z.string().max(200),
+        service: z.string().max(SERVICE_NAME_CHARS_MAX),
+        path: z.string().max(SCOPE_CHARS_MAX),
         op: z.enum(OPERATORS),
-        value: z.union([scalar, z.array(scalar).max(LIST_MAX)]).optional(),
+        value: z.union([scalar, z.array(scalar).max(LIST_MEMBERS_MAX)]).optional(),
       }),
     )
-    .max(LIST_MAX)
+    .max(LIST_MEMBERS_MAX)
     .optional()
     .describe('Every call must meet all of them.'),
   ttl_seconds: z.number().int().min(PASSPORT_TTL_SECONDS_MIN).max(PASSPORT_TTL_SECONDS_MAX).optional(),

@@ -2,7 +2,7 @@
 // Once revoked it stays so until the key issues a passport with a declared intent or a person unblocks the agent.
 import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
-import { INTENT_SUMMARY_CHARS_MAX } from '#kernel/limits.ts';
+import { INTENT_SUMMARY_CHARS_MAX, STANDING_RENEW_BEFORE_MS } from '#kernel/limits.ts';
 import type { Trace } from '#kernel/operation.ts';
 import { type Result, refuse } from '#kernel/result.ts';
 import type { Committed, EntryDraft, Unit } from '#kernel/unit.ts';
@@ -31,12 +31,9 @@ type Deps = {
   readonly host: Host;
 };
 
-/** Renewed while this much is left, so that no call meets a passport that ends under it. */
-const RENEW_BEFORE_MS = 60_000;
-
 /** At most half the lifetime: the shortest one would else be renewed at every call. */
 const renewBeforeMs = ({ issued_at, expires_at }: PassportRow): number =>
-  Math.min(RENEW_BEFORE_MS, (expires_at - issued_at) / 2);
+  Math.min(STANDING_RENEW_BEFORE_MS, (expires_at - issued_at) / 2);
 
 export function createStanding(deps: Deps): Standing {
   // Single flight: parallel first calls of one agent share one passport.

@@ -31,7 +31,8 @@ export function createPassportVerifier(deps: Deps): PassportVerifier {
   const open = (token: string): Result<Claims> => {
     const id = createHash('sha256').update(token).digest('base64');
     const known = opened.get(id);
-    if (known !== undefined) return ok(known);
+    // The issuer may change while the token is kept.
+    if (known !== undefined && known.iss === deps.issuer()) return ok(known);
     const claims = openToken(token, { keys: deps.keys, issuer: deps.issuer() });
     if (!claims.ok) return claims;
     const [oldest] = opened.keys();

@@ -1,6 +1,8 @@
 // The `services` section of the config: a service written by hand (contract 6). Descriptions are the manual.
+
 import { z } from 'zod';
 import { OPERATORS } from '#features/policy/model.ts';
+import { SERVICE_NAME_CHARS_MAX } from '#kernel/limits.ts';
 import { isPrivateRange } from '#platform/net/address.ts';
 
 const HOST_RULE = /^(?:\*\.)?[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
@@ -72,7 +74,11 @@ export const serviceSettings = z.strictObject({
         }),
         z.strictObject({ file: z.string().describe('A file with the credential alone, read at start.') }),
         z.strictObject({
-          vault: z.string().min(1).max(64).describe('Name in the vault; stored by PUT /v1/secrets/NAME.'),
+          vault: z
+            .string()
+            .min(1)
+            .max(SERVICE_NAME_CHARS_MAX)
+            .describe('Name in the vault; stored by PUT /v1/secrets/NAME.'),
         }),
       ],
       REFERENCE_FORMS,

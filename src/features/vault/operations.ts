@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Service } from '#features/services/model.ts';
 import { utf8 } from '#kernel/bytes.ts';
 import { Fault } from '#kernel/errors.ts';
+import { SERVICE_NAME_CHARS_MAX } from '#kernel/limits.ts';
 import { type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
@@ -19,7 +20,11 @@ type Deps = {
   readonly host: Host;
 };
 
-const name = z.string().min(1).max(64).describe('Name under which a service of the config references it.');
+const name = z
+  .string()
+  .min(1)
+  .max(SERVICE_NAME_CHARS_MAX)
+  .describe('Name under which a service of the config references it.');
 const stored = z.strictObject({
   name: z.string(),
   service: z.string(),

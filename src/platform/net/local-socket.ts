@@ -1,11 +1,10 @@
 // Talks to the running appliance over its local socket; whoever may open the socket is the person `local`.
+
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { SOCKET_TIMEOUT_MS } from '#kernel/limits.ts';
 
 export type SocketAnswer = { readonly status: number; readonly body: unknown };
-
-/** Long enough for a busy appliance, short enough to tell that nobody listens. */
-const SOCKET_TIMEOUT_MS = 5_000;
 
 /** sun_path of Linux holds 108 bytes with its end. */
 const SOCKET_PATH_BYTES_MAX = 107;

@@ -10,6 +10,7 @@ import {
   UPSTREAM_ADDRESSES_MAX,
   UPSTREAM_CONNECTIONS_MAX,
   UPSTREAM_KEEP_ALIVE_MS,
+  UPSTREAM_POOLS_MAX,
 } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { NetworkRule } from './address.ts';
@@ -43,9 +44,6 @@ export type Upstream = {
 
 type Deps = { readonly resolver: Resolver; readonly closed: ClosedPlaces };
 
-/** Pools kept; a config has far fewer services with hosts. */
-const POOLS_MAX = 256;
-
 export function createUpstream(deps: Deps): Upstream {
   const pools = new Map<string, Pool>();
   const poolOf = (request: UpstreamRequest): Pool => {
@@ -56,7 +54,7 @@ export function createUpstream(deps: Deps): Upstream {
     const pool = openPool(request, deps);
     pools.set(id, pool);
     const [oldest] = pools.keys();
-    if (pools.size > POOLS_MAX && oldest !== undefined) {
+    if (pools.size > UPSTREAM_POOLS_MAX && oldest !== undefined) {
       void pools.get(oldest)?.close();
       pools.delete(oldest);
     }

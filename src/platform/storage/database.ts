@@ -1,13 +1,13 @@
 // Opens the SQLite file under the settings that make a commit durable, and checks that they hold (security.md 0.2, 0.3).
+
 import Database from 'better-sqlite3';
+import { DATABASE_BUSY_TIMEOUT_MS } from '#kernel/limits.ts';
 
 export type Db = Database.Database;
 export type SelfCheck = { readonly sqliteVersion: string; readonly synchronous: 'full' | 'other' };
 
 /** 3.51.3 mends the WAL-reset bug that loses committed writes. */
 const SQLITE_VERSION_MIN: readonly [number, number, number] = [3, 51, 3];
-/** Two connections of one process only; the wait covers a checkpoint. */
-const BUSY_TIMEOUT_MS = 5_000;
 const SYNCHRONOUS_FULL = 2;
 
 type Options = {
@@ -18,7 +18,7 @@ type Options = {
 
 export function openDatabase(file: string, { addonPath, readonly = false, journal = 'wal' }: Options): Db {
   const db = new Database(file, { nativeBinding: addonPath, readonly });
-  db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  db.pragma(`busy_timeout = ${DATABASE_BUSY_TIMEOUT_MS}`);
   db.pragma('trusted_schema = OFF');
   if (readonly) return db;
   if (journal === 'delete') return db;

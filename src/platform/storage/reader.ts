@@ -1,12 +1,10 @@
 // The read-only connection of the main thread: point reads with prepared statements. Scans run in the scan worker.
+import { PREPARED_STATEMENTS_MAX } from '#kernel/limits.ts';
 import type { SqlValue } from '#kernel/unit.ts';
 import type { Compilable, Reader } from './compiler.ts';
 import { openDatabase } from './database.ts';
 
 type Prepared = { readonly all: (...values: SqlValue[]) => unknown[] };
-
-/** Distinct statements are few and fixed; the bound only guards against a mistake. */
-const PREPARED_MAX = 500;
 
 export type OpenReader = Reader & { readonly close: () => void };
 
@@ -16,7 +14,7 @@ export function openReader(file: string, addonPath: string): OpenReader {
   const statementOf = (sql: string): Prepared => {
     const known = prepared.get(sql);
     if (known !== undefined) return known;
-    if (prepared.size >= PREPARED_MAX) prepared.clear();
+    if (prepared.size >= PREPARED_STATEMENTS_MAX) prepared.clear();
     const fresh = db.prepare(sql) as unknown as Prepared;
     prepared.set(sql, fresh);
     return fresh;

@@ -1,6 +1,8 @@
 // The worker half of the writer: all waiting units as savepoints of one synchronous transaction, one fsync, then answers.
 // No await between BEGIN and COMMIT. A unit whose counts fail rolls back alone.
+
 import type { MessagePort } from 'node:worker_threads';
+import { PREPARED_STATEMENTS_MAX } from '#kernel/limits.ts';
 import type { Committed, EntryDraft, SqlValue, Statement, Unit } from '#kernel/unit.ts';
 import type { Db } from './database.ts';
 
@@ -21,8 +23,6 @@ export type WriterMessage =
 
 /** Gives the drafts of one unit their place in the chain, inside the unit's savepoint. */
 export type Seal = (db: Db, entries: readonly EntryDraft[]) => Committed;
-
-const PREPARED_MAX = 500;
 
 class Mismatch extends Error {}
 class Unfit extends Error {}
@@ -49,7 +49,7 @@ function createExecutor(db: Db): Execute {
   return ({ sql, parameters }) => {
     let statement = prepared.get(sql);
     if (statement === undefined) {
-      if (prepared.size >= PREPARED_MAX) prepared.clear();
+      if (prepared.size >= PREPARED_STATEMENTS_MAX) prepared.clear();
       statement = db.prepare(sql) as unknown as Runnable;
       prepared.set(sql, statement);
     }

@@ -43,8 +43,4 @@ function mountHealth(app: Express, surface: Surface): void {
     if (reason === undefined) sendJson(response, 200, { status: 'ready', version: surface.version });
     else sendJson(response, 503, { status: 'not ready', reason });
   });
-  app.all(['/healthz', '/readyz'], (_request, response) => {
-    response.setHeader('allow', 'GET, HEAD');
-    sendFault(response, new Fault('METHOD_NOT_ALLOWED'));
-  });
 }
