@@ -189,7 +189,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
 type BaseDeps = State & { readonly draft: DraftEntry };
 
 /** Vault, keys and agents of the config; what is new is committed before anything uses it. */
-async function openBase(config: Config, { host, environment }: Machine, deps: BaseDeps) {
+async function openBase(config: Config, { host, log, environment }: Machine, deps: BaseDeps) {
   const { root, envelope, storage, draft } = deps;
   const { reader } = storage;
   const ring = openKeyring(await allKeyring(reader), { envelope, host, root });
@@ -218,6 +218,12 @@ async function openBase(config: Config, { host, environment }: Machine, deps: Ba
     environment,
     readFile,
   });
+  // What the config can tell, it has told; a value that is not stored yet is known only here.
+  for (const service of config.services.values()) {
+    const { connected, reason } = credentials.presence(service);
+    if (service.secret?.kind === 'vault' && !connected)
+      log.warn('calls to this service will be refused', { service: service.name, reason });
+  }
   const pepper = deriveKey(root.reveal(), 'stack/api-key-pepper');
   const directory = createAgentDirectory(reader, settings);
   return { keyring: ring.keyring, key: passportKey.key, credentials, pepper, directory, settings };

@@ -195,6 +195,12 @@ describe('a call that is allowed', () => {
   });
 });
 
+describe('a credential that is not stored yet', () => {
+  it('is said at the start, with the name of its service', () => {
+    assert.match(appliance.logs(), /"service":"bare","reason":"no secret bare is stored"/);
+  });
+});
+
 describe('a credential that is no bearer token', () => {
   it('is refused and stands in the log', async () => {
     const answer = await ask(appliance, '/v1/services', { headers: { authorization: 'Basic dTpw' } });
