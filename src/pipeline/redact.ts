@@ -8,6 +8,8 @@ const MARKER = Buffer.from(REDACTED);
 export type Redactor = {
   readonly bytes: (body: Uint8Array) => Uint8Array;
   readonly text: (text: string) => string;
+  /** Header names have no case, so a secret may stand in one in small letters. */
+  readonly inName: (name: string) => boolean;
   /** Every string and member name of a parsed JSON value. */
   readonly json: (value: unknown) => unknown;
   /** Longest pattern in bytes: how far past a cut one must read. */
@@ -35,8 +37,10 @@ export function compileRedactor(secrets: readonly string[]): Redactor {
   const needles = literals.map((literal) => Buffer.from(literal));
   const text = (value: string): string =>
     literals.reduce((left, literal) => left.replaceAll(literal, () => REDACTED), value);
+  const names = literals.map((literal) => literal.toLowerCase());
   return {
     text,
+    inName: (name) => names.some((literal) => name.toLowerCase().includes(literal)),
     json: (value) => redactJson(text, value),
     bytes: (body) => needles.reduce(replaceAll, Buffer.from(body.buffer, body.byteOffset, body.length)),
     reachBytes: Math.max(0, ...needles.map((needle) => needle.length)),

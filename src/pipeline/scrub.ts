@@ -33,9 +33,9 @@ export function createScrub({ redactor, bytesMax }: Deps): Scrub {
     const read = await readBody(response, limit + rules.reachBytes);
     if (!read.ok) return read;
     const clean = rules.bytes(read.value.bytes);
-    const headers = filterResponseHeaders(response.headers).map(
-      ([name, value]) => [rules.text(name), rules.text(value)] as const,
-    );
+    const headers = filterResponseHeaders(response.headers)
+      .filter(([name]) => !rules.inName(name))
+      .map(([name, value]) => [name, rules.text(value)] as const);
     const truncated = read.value.cut || read.value.bytes.length > limit;
     const bodyBytes = Math.min(read.value.bytes.length, limit);
     // The last bytes of a cut body may be the beginning of a secret whose end was not read; markers are shorter than

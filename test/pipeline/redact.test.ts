@@ -40,3 +40,9 @@ test('without secrets everything passes as it is', () => {
   assert.equal(redactor.reachBytes, 0);
   assert.equal(redactor.text('as it is'), 'as it is');
 });
+
+test('a header name that holds a secret in small letters is known', () => {
+  const { inName } = compileRedactor(['Canary-Value-7F3A']);
+  assert.ok(inName('x-canary-value-7f3a-b'));
+  assert.ok(!inName('x-canary'));
+});

@@ -43,6 +43,7 @@ before(async () => {
   upstream = createServer((request, response) => {
     const key = request.headers['x-api-key'] as string | undefined;
     reached.push({ method: request.method ?? '', url: request.url ?? '', key });
+    if (request.url?.startsWith('/v1/echo')) response.setHeader(`x-${key}`, '1');
     if (request.url === '/v1/moved')
       response.writeHead(302, { location: `https://elsewhere.test/?k=${key}` });
     response.end(JSON.stringify({ saw: request.url, key, again: encodeURIComponent(key ?? '') }));

@@ -121,17 +121,46 @@ function find(path: string, view: CallView): Found {
   if (head === 'headers') return text(view.headers.get(rest));
   if (head === 'url') return text({ pathname: view.pathname, host: view.host, origin: view.origin }[rest]);
   if (head === 'body') return findInBody(rest.split('.'), view.body);
-  const values = view.query.get(rest) ?? [];
+  return findInQuery(rest, view.query);
+}
+
+/** Case, compatibility forms: Go, .NET and others read such names as one (Go: encoding/json, "case-insensitive match"). */
+const folded = (name: string): string => name.normalize('NFKC').toLowerCase();
+/** PHP reads a dot, a blank and an opening bracket of a field's name as an underscore, and `a[]` as `a`. */
+const foldedField = (name: string): string => folded(name).replace(/\[.*$/s, '').replace(/[ .]/g, '_');
+
+/** The member of this very name; unclear where some upstream would take another member for it. */
+function member(
+  object: Readonly<Record<string, unknown>>,
+  name: string,
+  fold: (name: string) => string,
+): Found {
+  const alike = Object.keys(object).filter((key) => fold(key) === fold(name));
+  const [only] = alike;
+  if (only === undefined) return { kind: 'absent' };
+  if (alike.length > 1 || only !== name) return { kind: 'unclear' };
+  return { kind: 'value', value: object[name], textual: fold === foldedField };
+}
+
+function findInQuery(name: string, query: CallView['query']): Found {
+  const found = member(Object.fromEntries(query), name, foldedField);
+  if (found.kind !== 'value') return found;
+  const values = found.value as readonly string[];
   return values.length > 1 ? { kind: 'unclear' } : text(values[0]);
 }
 
 function findInBody(steps: readonly string[], body: CallView['body']): Found {
   if (body.kind === 'none') return { kind: 'absent' };
   if (body.kind === 'opaque' || body.kind === 'broken') return { kind: 'unclear' };
-  let value: unknown = body.value;
+  const textual = body.kind === 'form';
+  const fold = textual ? foldedField : folded;
+  let found: Found = { kind: 'value', value: body.value, textual };
   for (const step of steps) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return { kind: 'absent' };
-    value = (value as Record<string, unknown>)[step];
+    const { value }: { readonly value: unknown } = found;
+    if (typeof value !== 'object' || value === null) return { kind: 'absent' };
+    const next = member(value as Readonly<Record<string, unknown>>, step, fold);
+    if (next.kind !== 'value') return next;
+    found = next;
   }
-  return { kind: 'value', value, textual: body.kind === 'form' };
+  return found;
 }
