@@ -11,6 +11,7 @@ import { readUrl } from '#platform/net/url.ts';
 
 const ACTION_NAME = /^[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*$/;
 const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 type Section = ServiceSettings;
@@ -27,6 +28,7 @@ export function buildService(name: string, section: Section, around: Around): Bu
   const network = networkOf(section.network);
   const base = baseOf(section, network, report);
   const inject = injectOf(section, report);
+  const fixed = fixedOf(section, report);
   for (const [index, header] of section.headers.allow.entries()) {
     if (isForbiddenHeader(header))
       report(
@@ -54,6 +56,7 @@ export function buildService(name: string, section: Section, around: Around): Bu
     caPem,
     inject,
     secret,
+    headersFixed: fixed,
     headersAllow: section.headers.allow.map((header) => header.toLowerCase()),
     actions,
     approval,
@@ -93,11 +96,29 @@ function baseOf(section: Section, network: Network, report: Report): Service['ba
 
 function injectOf({ inject }: Section, report: Report): Inject | undefined {
   if (inject === undefined) return undefined;
-  if ('bearer' in inject) return { header: 'authorization', template: 'Bearer {secret}' };
+  if ('bearer' in inject) return { kind: 'header', name: 'authorization', template: 'Bearer {secret}' };
+  if ('basic' in inject) return { kind: 'basic', template: inject.basic };
+  if ('query' in inject) return { kind: 'query', name: inject.query, template: inject.value };
+  if ('cookie' in inject) return { kind: 'cookie', name: inject.cookie, template: inject.value };
   if (inject.header.includes(':'))
     report(['inject', 'header'], 'header is a name without a colon; its value goes into value');
   else if (!HEADER_NAME.test(inject.header)) report(['inject', 'header'], 'header is no header name');
-  return { header: inject.header.toLowerCase(), template: inject.value };
+  return { kind: 'header', name: inject.header.toLowerCase(), template: inject.value };
+}
+
+function fixedOf({ headers, inject }: Section, report: Report): Service['headersFixed'] {
+  return Object.entries(headers.fixed).map(([name, value]) => {
+    const key = name.toLowerCase();
+    const credential = inject !== undefined && 'header' in inject && inject.header.toLowerCase() === key;
+    if (isForbiddenHeader(key) || credential)
+      report(
+        ['headers', 'fixed', name],
+        `headers.fixed cannot hold ${name}: it carries credential, routing or framing`,
+      );
+    else if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value))
+      report(['headers', 'fixed', name], `${name} is no header name, or its value is not one line of ASCII`);
+    return [key, value];
+  });
 }
 
 function secretOf({ secret }: Section, folder: string): Service['secret'] {

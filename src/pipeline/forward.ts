@@ -25,7 +25,7 @@ export function createForward({ upstream, timeoutMs }: Deps): Forward {
         network: definition.network,
         caPem: definition.caPem,
         method: call.method,
-        path: url.query === undefined ? url.path : `${url.path}?${url.query}`,
+        path: from.path.reveal(),
         headers: from.headers.reveal(),
         body: payload.body,
         timeoutMs: timeoutMs(),

@@ -1,7 +1,8 @@
 // Step 6: opens the secret for this one call, checks its leash again, and puts it in (invariant 2: one of two places).
-import type { Inject } from '#features/services/model.ts';
+import { place } from '#features/services/model.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
-import { ok, type Result } from '#kernel/result.ts';
+import { Fault } from '#kernel/errors.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import { Sensitive as Hidden } from '#kernel/sensitive.ts';
 import type { Intended } from './intend.ts';
@@ -13,6 +14,8 @@ export type Injected = {
   readonly from: Intended;
   /** The whole outgoing header list, credential included. */
   readonly headers: Sensitive<HeaderList>;
+  /** The whole outgoing path with its query, credential included. */
+  readonly path: Sensitive<string>;
 };
 
 export type InjectStep = (from: Intended) => Result<Injected>;
@@ -23,20 +26,31 @@ const USER_AGENT: HeaderList = [['user-agent', 'stack']];
 
 export function createInject(credentials: Pick<Credentials, 'open'>): InjectStep {
   return (from) => {
-    const { service, payload } = from.from.from.from;
+    const { service, payload, target } = from.from.from.from;
     const named = payload.headers.some(([name]) => name.toLowerCase() === 'user-agent');
-    const plain: HeaderList = [...payload.headers, ...OURS, ...(named ? [] : USER_AGENT)];
+    const headers: HeaderList = [...payload.headers, ...OURS, ...(named ? [] : USER_AGENT)];
+    const { path, query } = target.url;
     const { inject } = service.service;
-    if (inject === undefined) return done(from, plain);
+    if (inject === undefined) return done(from, { headers, path: pathWith(path, [query]) });
     const secret = credentials.open(service.service);
     if (!secret.ok) return secret;
-    return done(from, [...plain, [inject.header, fill(inject, secret.value)]]);
+    const placed = place(inject, secret.value.reveal());
+    if (placed === undefined) {
+      const detail = `the secret of ${service.service.name} holds characters that no ${inject.kind} may carry`;
+      return refuse(new Fault('CREDENTIAL_MISSING', { detail }));
+    }
+    const all = placed.header === undefined ? headers : [...headers, placed.header];
+    return done(from, { headers: all, path: pathWith(path, [query, placed.query]) });
   };
 }
 
-const done = (from: Intended, headers: HeaderList): Result<Injected> =>
-  ok({ from, headers: new Hidden(headers) } as Injected);
+type Outgoing = { readonly headers: HeaderList; readonly path: string };
 
-/** A replacer function, since `$&` in a secret must not be read as a pattern. */
-const fill = (inject: Inject, secret: Sensitive<string>): string =>
-  inject.template.replace('{secret}', () => secret.reveal());
+const done = (from: Intended, { headers, path }: Outgoing): Result<Injected> =>
+  ok({ from, headers: new Hidden(headers), path: new Hidden(path) } as Injected);
+
+function pathWith(path: string, parts: readonly (string | undefined)[]): string {
+  const query = parts.filter((part) => part !== undefined && part !== '').join('&');
+  // An empty query that the caller wrote stays as it was decided.
+  return query === '' && parts[0] === undefined ? path : `${path}?${query}`;
+}

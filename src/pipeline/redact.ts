@@ -1,5 +1,5 @@
 // The compiled matcher of live secrets. It counts as a secret itself: never serialised, rebuilt when the set changes.
-// In this version it knows the literal bytes of each secret, also after JSON unescaping; README states the limits.
+// It knows the bytes of each secret as it is and as it was sent, also after JSON unescaping; README states the limits.
 import type { Credentials } from '#features/vault/credentials.ts';
 
 export const REDACTED = '[redacted]';

@@ -1,7 +1,7 @@
 // The outgoing request as bytes, read from the call before anything is decided: URL text, body, view for the rules.
 import { encodeBody, readBody } from '#features/policy/body.ts';
 import type { CallView } from '#features/policy/model.ts';
-import type { Base, Service } from '#features/services/model.ts';
+import { type Base, percent, type Service } from '#features/services/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import { buildRequestHeaders } from '#platform/net/request-headers.ts';
@@ -28,8 +28,21 @@ export function readTarget(call: CallInput, service: Service): Result<Target> {
   if (!text.ok) return text;
   const url = readUrl(text.value);
   if (!url.ok) return url;
+  if (namesCredential(url.value.query, service)) {
+    const reason = 'the query names the parameter of the credential, which the appliance puts in';
+    return refuse(new Fault('URL_DENIED', { detail: reason, metadata: { reason } }));
+  }
   const bound = bindUrl(url.value, { ...service.base, hosts: service.hosts });
   return bound.ok ? ok({ url: url.value, relativePath: bound.value.relativePath }) : bound;
+}
+
+/** A second parameter of that name, in any case, might be the one that the service reads. */
+function namesCredential(query: string | undefined, { inject }: Service): boolean {
+  if (inject?.kind !== 'query') return false;
+  const own = inject.name.toLowerCase();
+  return [...new URLSearchParams(query ?? '').keys()].some(
+    (name) => name.toLowerCase().split('[')[0] === own,
+  );
 }
 
 function urlText(call: CallInput, service: Service): Result<string> {
@@ -38,24 +51,16 @@ function urlText(call: CallInput, service: Service): Result<string> {
   }
   if (call.path !== undefined && !call.path.startsWith('/')) return invalid('path', 'must begin with /');
   const text = call.url ?? `${baseUrl(service.base)}${call.path}`;
-  const pairs = Object.entries(call.query ?? {}).map(([name, value]) => `${encode(name)}=${encode(value)}`);
+  const pairs = Object.entries(call.query ?? {}).map(([name, value]) => `${percent(name)}=${percent(value)}`);
   if (pairs.length === 0) return ok(text);
   return ok(`${text}${text.includes('?') ? '&' : '?'}${pairs.join('&')}`);
-}
-
-/** RFC 3986 percent-encoding of everything but unreserved characters. */
-function encode(text: string): string {
-  return encodeURIComponent(text.toWellFormed()).replace(
-    /[!'()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 const invalid = (field: string, problem: string): Result<never> =>
   refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: field, message: problem }] } }));
 
 export function readPayload(call: CallInput, service: Service, bodyBytesMax: number): Result<Payload> {
-  const injected = service.inject === undefined ? [] : [service.inject.header.toLowerCase()];
+  const injected = service.inject?.kind === 'header' ? [service.inject.name] : [];
   const headers = buildRequestHeaders(call.headers ?? {}, { allow: service.headersAllow, injected });
   if (!headers.ok) return headers;
   const body = bodyOf(call, headerValue(headers.value, 'content-type'));
@@ -67,7 +72,8 @@ export function readPayload(call: CallInput, service: Service, bodyBytesMax: num
   const typed = body.value.contentType;
   const missing = typed !== undefined && headerValue(headers.value, 'content-type') === undefined;
   const list = missing ? [...headers.value, ['content-type', typed] as const] : headers.value;
-  return ok({ headers: list, body: body.value.bytes });
+  const free = list.filter(([name]) => !service.headersFixed.some(([fixed]) => fixed === name.toLowerCase()));
+  return ok({ headers: [...free, ...service.headersFixed], body: body.value.bytes });
 }
 
 type Encoded = { readonly bytes: Uint8Array | undefined; readonly contentType: string | undefined };

@@ -15,8 +15,13 @@ export type Base = {
   readonly path: string;
 };
 
-/** Template with one `{secret}`; `bearer` is `Authorization: Bearer {secret}`. */
-export type Inject = { readonly header: string; readonly template: string };
+/** Where the credential goes; a template holds `{secret}` once. Header names are lower-case. */
+export type Inject =
+  | { readonly kind: 'header'; readonly name: string; readonly template: string }
+  /** `user:{secret}`, sent as RFC 7617 has it. */
+  | { readonly kind: 'basic'; readonly template: string }
+  | { readonly kind: 'query'; readonly name: string; readonly template: string }
+  | { readonly kind: 'cookie'; readonly name: string; readonly template: string };
 export type SecretReference =
   | { readonly kind: 'env'; readonly name: string }
   | { readonly kind: 'file'; readonly path: string }
@@ -35,6 +40,48 @@ export type Service = {
   readonly secret: SecretReference | undefined;
   /** Lower-case names that a caller may send. */
   readonly headersAllow: readonly string[];
+  /** Sent with every call, in place of what the caller gives under these names. */
+  readonly headersFixed: readonly (readonly [name: string, value: string])[];
   readonly actions: readonly Action[];
   readonly approval: readonly ApprovalRule[];
 };
+
+/** What one credential adds to a call. */
+export type Placed = {
+  readonly header: readonly [name: string, value: string] | undefined;
+  /** `name=value`, percent-encoded. */
+  readonly query: string | undefined;
+};
+
+/** RFC 6265 4.1.1, cookie-octet. */
+const COOKIE_VALUE = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/;
+
+/** `undefined`: this value cannot stand in that place. */
+export function place(inject: Inject, secret: string): Placed | undefined {
+  // A replacer function, since `$&` in a secret must not be read as a pattern.
+  const value = inject.template.replace('{secret}', () => secret);
+  if (inject.kind === 'header') return { header: [inject.name, value], query: undefined };
+  if (inject.kind === 'basic')
+    return { header: ['authorization', `Basic ${basicToken(value)}`], query: undefined };
+  if (inject.kind === 'query')
+    return { header: undefined, query: `${percent(inject.name)}=${percent(value)}` };
+  if (!COOKIE_VALUE.test(value)) return undefined;
+  return { header: ['cookie', `${inject.name}=${value}`], query: undefined };
+}
+
+/** Every text in which a call shows the secret to the service, and in which the service may show it back. */
+export function shownForms(inject: Inject | undefined, secret: string): readonly string[] {
+  if (inject?.kind === 'basic')
+    return [secret, basicToken(inject.template.replace('{secret}', () => secret))];
+  return inject?.kind === 'query' ? [secret, percent(secret)] : [secret];
+}
+
+const basicToken = (pair: string): string => Buffer.from(pair).toString('base64');
+
+/** RFC 3986 percent-encoding of everything but unreserved characters. */
+export function percent(text: string): string {
+  return encodeURIComponent(text.toWellFormed()).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}

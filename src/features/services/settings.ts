@@ -6,6 +6,8 @@ import { SERVICE_NAME_CHARS_MAX } from '#kernel/limits.ts';
 import { isPrivateRange } from '#platform/net/address.ts';
 
 const HOST_RULE = /^(?:\*\.)?[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
+/** Letters that need no quoting, in a query as in a cookie (RFC 6265 token). */
+const PARAMETER = /^[A-Za-z0-9_.-]{1,64}$/;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const REFERENCE_FORMS = 'a secret stands outside this file: write {env: NAME}, {file: PATH} or {vault: NAME}';
 
@@ -59,10 +61,32 @@ export const serviceSettings = z.strictObject({
         header: z.string().describe('Name of the header that carries the credential.'),
         value: template.describe('Its value; {secret} stands for the credential.'),
       }),
+      z.strictObject({
+        basic: template
+          .refine(
+            (text) => text.includes(':'),
+            'must be user:{secret}, or {secret}: where the credential is the user',
+          )
+          .describe('user:{secret}, sent as HTTP Basic.'),
+      }),
+      z.strictObject({
+        query: z
+          .string()
+          .regex(PARAMETER, 'must be the name of a parameter')
+          .describe('Parameter of the URL that carries the credential.'),
+        value: template.describe('Its value; {secret} stands for the credential.'),
+      }),
+      z.strictObject({
+        cookie: z
+          .string()
+          .regex(PARAMETER, 'must be the name of a cookie')
+          .describe('Cookie that carries the credential.'),
+        value: template.describe('Its value; {secret} stands for the credential.'),
+      }),
       z.strictObject({ bearer: z.literal('{secret}').describe('Short for Authorization: Bearer {secret}.') }),
     ])
     .optional()
-    .describe('How the credential is put in: {header, value: "{secret}"} or {bearer: "{secret}"}.'),
+    .describe('How the credential is put in: by bearer, basic, header, query or cookie.'),
   secret: z
     .union(
       [
@@ -88,6 +112,10 @@ export const serviceSettings = z.strictObject({
   headers: z
     .strictObject({
       allow: z.array(z.string()).default([]).describe('Further request headers a caller may send.'),
+      fixed: z
+        .record(z.string(), z.string())
+        .default({})
+        .describe('Headers sent with every call, in place of what the caller gives under their names.'),
     })
     .prefault({})
     .describe('Request headers beyond the ordinary ones.'),

@@ -1,6 +1,6 @@
 // The credential of a service: is it there, does its leash cover this call, and, for inject alone, its plaintext.
 // env and file values are read and bound when the config is loaded; stored ones stay ciphertext in memory.
-import type { Service } from '#features/services/model.ts';
+import { type Inject, type Service, shownForms } from '#features/services/model.ts';
 import { decodeUtf8, utf8 } from '#kernel/bytes.ts';
 import { Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -18,7 +18,7 @@ export type Credentials = {
   readonly covers: (service: Service, host: string, method: string) => Result<void>;
   /** Plaintext for one call. Only inject calls this (invariant 2). */
   readonly open: (service: Service) => Result<Sensitive<string>>;
-  /** Every live value, stored previous versions included. Only the redactor's compiler calls this (invariant 2). */
+  /** Every live value in each form it is sent in, stored previous versions included. Only the redactor's compiler calls this (invariant 2). */
   readonly liveSecrets: () => readonly Sensitive<string>[];
   /** Grows whenever the set of live secrets changes. */
   readonly version: () => number;
@@ -50,7 +50,11 @@ export async function createCredentials(services: Iterable<Service>, deps: Deps)
   let rows = await allSecrets(deps.reader);
   let version = 1;
   const loaded = new Map<string, Held>();
-  for (const service of services) loaded.set(service.name, load(service, deps));
+  const injects = new Map<string, Inject | undefined>();
+  for (const service of services) {
+    loaded.set(service.name, load(service, deps));
+    injects.set(service.name, service.inject);
+  }
   const held = (service: Service): Held => {
     if (service.secret?.kind !== 'vault') return loaded.get(service.name) ?? missing('not loaded');
     const { name } = service.secret;
@@ -61,7 +65,7 @@ export async function createCredentials(services: Iterable<Service>, deps: Deps)
     presence: (service) => presenceOf(service, held(service)),
     covers: (service) => leash(service, held(service)),
     open: (service) => open(service, held(service), deps.keyring),
-    liveSecrets: () => [...plaintexts(loaded.values(), rows, deps.keyring)],
+    liveSecrets: () => [...plaintexts({ loaded, rows, injects }, deps.keyring)],
     version: () => version,
     reload: async () => {
       rows = await allSecrets(deps.reader);
@@ -136,17 +140,16 @@ function plain(keyring: Keyring, wrapped: Wrapped, binding: string): string | un
 export const rowBinding = ({ id, name, version, service, binding }: SecretRow): string =>
   bindingText({ id, name, version, service, destination: binding });
 
-function* plaintexts(
-  loaded: Iterable<Held>,
-  rows: readonly SecretRow[],
-  keyring: Keyring,
-): Generator<Sensitive<string>> {
-  for (const held of loaded) {
-    const text = held.kind === 'bound' ? plain(keyring, held.sealed, held.binding) : undefined;
-    if (text !== undefined) yield new Sensitive(text);
-  }
-  for (const row of rows) {
-    const text = plain(keyring, row, rowBinding(row));
-    if (text !== undefined) yield new Sensitive(text);
-  }
+type Known = {
+  readonly loaded: ReadonlyMap<string, Held>;
+  readonly rows: readonly SecretRow[];
+  readonly injects: ReadonlyMap<string, Inject | undefined>;
+};
+
+function* plaintexts({ loaded, rows, injects }: Known, keyring: Keyring): Generator<Sensitive<string>> {
+  const forms = (service: string, text: string | undefined): readonly Sensitive<string>[] =>
+    text === undefined ? [] : shownForms(injects.get(service), text).map((form) => new Sensitive(form));
+  for (const [service, held] of loaded)
+    if (held.kind === 'bound') yield* forms(service, plain(keyring, held.sealed, held.binding));
+  for (const row of rows) yield* forms(row.service, plain(keyring, row, rowBinding(row)));
 }

@@ -60,6 +60,7 @@ const service: Service = {
   inject: undefined,
   secret: undefined,
   headersAllow: [],
+  headersFixed: [],
   actions: [
     { name: 'pay:refunds:read', calls: [{ pattern: at('GET /refunds/**'), where: [] }] },
     {
