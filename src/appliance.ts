@@ -8,11 +8,11 @@ import { createKeyVerifier } from '#features/keys/verify.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
-import { compileService } from '#features/policy/decide.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
 import { loadSigningKey } from '#features/vault/signing-keys.ts';
 import { allKeyring } from '#features/vault/store.ts';
+import { CONFIG_WATCH_EVERY_MS } from '#kernel/limits.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { createAuthenticator } from '#pipeline/authenticate.ts';
@@ -37,6 +37,7 @@ import { readConfigText } from '#platform/host/files.ts';
 import type { Host } from '#platform/host/host.ts';
 import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
 import { type Schedule, startJobs } from '#platform/host/schedule.ts';
+import { type Watch, watchFiles } from '#platform/host/watch.ts';
 import type { Log } from '#platform/log/log.ts';
 import { isLoopbackAddress } from '#platform/net/address.ts';
 import { socketPathOf } from '#platform/net/local-socket.ts';
@@ -48,7 +49,8 @@ import { createApp } from '#surfaces/http/app.ts';
 import { hostList } from '#surfaces/http/guard.ts';
 import { type Listener, listen } from '#surfaces/http/listener.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
-import type { Config } from './config.ts';
+import type { Config, ConfigRead } from './config.ts';
+import { type Cause, createLiveConfig, digestOf } from './live-config.ts';
 import { allOperations } from './operations.ts';
 
 export type Machine = {
@@ -56,6 +58,8 @@ export type Machine = {
   readonly log: Log;
   readonly assets: Assets;
   readonly environment: (name: string) => string | undefined;
+  /** The config file as it is now, for a reload. */
+  readonly readConfig: () => ConfigRead;
   readonly version: string;
 };
 
@@ -64,6 +68,8 @@ export type Appliance = {
   readonly check: SelfCheck;
   /** A key if there is none yet, or if another one is wanted; else null. */
   readonly firstKey: (another: boolean) => Promise<string | null>;
+  /** Reads the config again; what comes of it is in the log. */
+  readonly reload: () => Promise<void>;
   readonly close: (graceMs: number) => Promise<void>;
 };
 
@@ -140,35 +146,47 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     resolver: systemResolver,
     closed: (address, target) => target === port && isLoopbackAddress(address),
   });
-  const { registry, line } = buildLines(config, machine, { ...base, storage, draft, upstream });
+  const { live } = base;
+  const { registry, line } = buildLines(machine, { ...base, storage, draft, upstream });
   const surface: Surface = { registry, line, host, log, unready: storage.failure, version: machine.version };
   const jobs = [prunePassports({ reader: storage.reader, commit: storage.committer.commit, draft, host })];
   const listeners: Listener[] = [];
   let schedule: Schedule | undefined;
+  let watch: Watch | undefined;
+  const reload = (by: Cause['by']): Promise<unknown> => live.reload({ by, actor: OPERATOR });
   const socket = socketPathOf(config.dataDir, machine.environment);
   return {
     listen: async () => {
-      const names = { listenHost: config.listen.host, publicUrl: config.publicUrl, hosts: config.hosts };
+      await noteConfig(config, { storage, draft });
+      const names = () => ({ ...live.current(), listenHost: config.listen.host, port });
       // The folder's lock is ours: a socket that is still there belongs to no one.
       rmSync(socket, { force: true });
       listeners.push(
         await listen(
           { path: socket },
-          createApp(surface, 'socket', () => hostList({ ...names, port })),
+          createApp(surface, 'socket', () => hostList(names())),
         ),
       );
       const network = await listen(
         config.listen,
-        createApp(surface, 'network', () => hostList({ ...names, port })),
+        createApp(surface, 'network', () => hostList(names())),
       );
       listeners.push(network);
       port = network.port;
       schedule = startJobs(jobs, (job, thrown) => log.error('job failed', { job, error: String(thrown) }));
+      watch = watchFiles(() => [config.configPath, ...live.current().files], {
+        everyMs: CONFIG_WATCH_EVERY_MS,
+        changed: () => void reload('change').catch((thrown) => unexpected(log, thrown)),
+      });
       return { port };
     },
     check: storage.check,
     firstKey: (another) => firstKey(another, { ...base, storage, draft, host }),
+    reload: async () => {
+      await reload('signal').catch((thrown) => unexpected(log, thrown));
+    },
     close: async (graceMs) => {
+      watch?.stop();
       await Promise.all(listeners.map((listener) => listener.close(graceMs)));
       await schedule?.stop();
       await upstream.close();
@@ -177,10 +195,28 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   };
 }
 
+/** Whoever may write the file or send a signal is the person of the local socket (contract 2). */
+const OPERATOR = { kind: 'person', id: 'local' } as const;
+
+const unexpected = (log: Log, thrown: unknown): void =>
+  log.error('reload failed', { error: thrown instanceof Error ? thrown.stack : String(thrown) });
+
+/** Under which config the entries that follow were written. */
+async function noteConfig(
+  config: Config,
+  { storage, draft }: Pick<KeyDeps, 'storage' | 'draft'>,
+): Promise<void> {
+  const detail = { digest: digestOf(config) };
+  const entry = draft({ action: 'config.load', outcome: 'success', actor: OPERATOR, detail });
+  const committed = await storage.committer.commit({ statements: [], entries: [entry] });
+  if (!committed.ok) throw committed.fault;
+}
+
 type BaseDeps = State & { readonly draft: DraftEntry };
 
 /** Vault, keys and agents of the config; what is new is committed before anything uses it. */
-async function openBase(config: Config, { host, log, environment }: Machine, deps: BaseDeps) {
+async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
+  const { host, log, environment } = machine;
   const { root, envelope, storage, draft } = deps;
   const { reader } = storage;
   const ring = openKeyring(await allKeyring(reader), { envelope, host, root });
@@ -191,8 +227,7 @@ async function openBase(config: Config, { host, log, environment }: Machine, dep
     nowMs: host.nowMs(),
   });
   await commitSetup(storage, draft, { action: 'vault.signing_key', statements: passportKey.created });
-  const settings = () => ({ agents: config.agents, ceiling: config.agentCeiling });
-  for (const agent of await missingAgents(settings(), { reader, host })) {
+  for (const agent of await missingAgents(ceilingsOf(config), { reader, host })) {
     await commitSetup(storage, draft, {
       action: 'agent.register',
       statements: [agent.statement],
@@ -206,6 +241,7 @@ async function openBase(config: Config, { host, log, environment }: Machine, dep
   const credentials = await createCredentials(config.services.values(), {
     reader,
     keyring: ring.keyring,
+    host,
     environment,
     readFile,
   });
@@ -216,9 +252,14 @@ async function openBase(config: Config, { host, log, environment }: Machine, dep
       log.warn('calls to this service will be refused', { service: service.name, reason });
   }
   const pepper = deriveKey(root.reveal(), 'stack/api-key-pepper');
-  const directory = createAgentDirectory(reader, settings);
-  return { keyring: ring.keyring, key: passportKey.key, credentials, pepper, directory, settings };
+  const { committer } = storage;
+  const read = machine.readConfig;
+  const live = createLiveConfig(config, { read, credentials, committer, reader, draft, host, log });
+  const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
+  return { keyring: ring.keyring, key: passportKey.key, credentials, pepper, directory, live };
 }
+
+const ceilingsOf = ({ agents, agentCeiling }: Config) => ({ agents, ceiling: agentCeiling });
 
 type Setup = {
   readonly action: string;
@@ -244,10 +285,11 @@ type Deps = Base & {
   readonly upstream: ReturnType<typeof createUpstream>;
 };
 
-function buildLines(config: Config, { host, log }: Machine, deps: Deps) {
-  const { storage, draft, credentials, directory, key } = deps;
+function buildLines({ host, log }: Machine, deps: Deps) {
+  const { storage, draft, credentials, directory, key, live } = deps;
+  const config = live.current;
   const { reader, committer } = storage;
-  const issuer = (): string => config.publicUrl;
+  const issuer = (): string => config().publicUrl;
   const keys = new Map([[key.kid, key.publicKey]]);
   const verifier = createPassportVerifier({
     reader,
@@ -256,7 +298,7 @@ function buildLines(config: Config, { host, log }: Machine, deps: Deps) {
     findAgent: directory.find,
     host,
   });
-  const ttlSeconds = (): number => config.passports.ttlSeconds;
+  const ttlSeconds = (): number => config().passports.ttlSeconds;
   const standing = createStanding({
     reader,
     verifier,
@@ -269,23 +311,20 @@ function buildLines(config: Config, { host, log }: Machine, deps: Deps) {
   const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
   const recorder = createRecorder({ committer, draft, host, log });
-  const compiled = new Map(
-    [...config.services].map(([name, service]) => [name, compileService(service)] as const),
-  );
   const traffic = createTraffic({
     authenticator,
     authorize: createAuthorize({
-      services: { find: (name) => compiled.get(name) },
+      services: { find: live.service },
       credentials,
-      bodyBytesMax: () => config.limits.requestBytesMax,
+      bodyBytesMax: () => config().limits.requestBytesMax,
     }),
     detectors: [],
     intend: createIntend({ committer, draft, host }),
     inject: createInject(credentials),
-    forward: createForward({ upstream: deps.upstream, timeoutMs: () => config.limits.callTimeoutMs }),
+    forward: createForward({ upstream: deps.upstream, timeoutMs: () => config().limits.callTimeoutMs }),
     scrub: createScrub({
       redactor: createRedactors(credentials),
-      bytesMax: () => config.limits.responseBytesMax,
+      bytesMax: () => config().limits.responseBytesMax,
     }),
     settle: createSettle({ committer, draft, host, log }),
     recorder,
@@ -294,7 +333,7 @@ function buildLines(config: Config, { host, log }: Machine, deps: Deps) {
     if (action.startsWith('secret.')) await credentials.reload();
   };
   const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
-  const operations = allOperations({ ...deps, config: () => config, host, verifier, traffic });
+  const operations = allOperations({ ...deps, config, host, verifier, traffic });
   return { registry: createRegistry(operations), line };
 }
 

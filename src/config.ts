@@ -7,6 +7,7 @@ import { passportSettings } from '#features/passports/settings.ts';
 import type { Service } from '#features/services/model.ts';
 import { serviceSettings } from '#features/services/settings.ts';
 import { vaultSettings } from '#features/vault/settings.ts';
+import type { Json } from '#kernel/canonical.ts';
 import {
   CALL_TIMEOUT_MS,
   CALL_TIMEOUT_MS_MAX,
@@ -17,7 +18,7 @@ import {
   RESPONSE_BYTES_CONFIGURED_MAX,
   RESPONSE_BYTES_MAX,
 } from '#kernel/limits.ts';
-import { folderProblem, readConfigText } from '#platform/host/files.ts';
+import { folderProblem, isLink, readConfigText } from '#platform/host/files.ts';
 import { keyFileProblem } from '#platform/host/key-file.ts';
 import { at, knownKeys, mistakesOf } from '#platform/yaml/mistakes.ts';
 import { type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
@@ -27,6 +28,10 @@ import { buildService } from './config-services.ts';
 
 export type Config = {
   readonly configPath: string;
+  /** The whole file as read, with its defaults: what two loads are compared by. */
+  readonly settings: Json;
+  /** Absolute paths of the files it names, beside itself. */
+  readonly files: readonly string[];
   readonly listen: { readonly host: string; readonly port: number };
   readonly publicUrl: string;
   readonly hosts: readonly string[];
@@ -208,7 +213,7 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
     mistakes.push(at(file, ['passports', 'ttl'], 'ttl is longer than ttl_max'));
   if (mistakes.length > 0) return { mistakes: inOrder(mistakes) };
   return {
-    config: configOf(parsed, { services, dataDir, keyFile, path: around.path }),
+    config: configOf(parsed, { services, dataDir, keyFile, path: around.path, folder }),
     warnings: warningsOf(parsed, file, { ...around, folder }),
   };
 }
@@ -233,9 +238,19 @@ type Parts = {
   readonly dataDir: string;
   readonly keyFile: string;
   readonly path: string;
+  readonly folder: string;
 };
 
-function configOf(parsed: Parsed, { services, dataDir, keyFile, path }: Parts): Config {
+/** Files beside the config that a reload reads, too. */
+function filesOf({ services }: Parsed, folder: string): readonly string[] {
+  return Object.values(services).flatMap(({ tls, secret }) => [
+    ...(tls === undefined ? [] : [resolve(folder, tls.ca_file)]),
+    ...(secret !== undefined && 'file' in secret ? [resolve(folder, secret.file)] : []),
+  ]);
+}
+
+function configOf(parsed: Parsed, parts: Parts): Config {
+  const { services, dataDir, keyFile, path, folder } = parts;
   const [, host = '127.0.0.1', port = '7822'] = LISTEN.exec(parsed.server.listen) ?? [];
   const settings = Object.entries(parsed.agents).map(
     ([name, agent]) =>
@@ -251,6 +266,8 @@ function configOf(parsed: Parsed, { services, dataDir, keyFile, path }: Parts): 
   const agentCeiling = settings.find(([name]) => name === '*')?.[1] ?? { mode: undefined, services: [] };
   return {
     configPath: path,
+    settings: JSON.parse(JSON.stringify(parsed)) as Json,
+    files: filesOf(parsed, folder),
     listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
     publicUrl: parsed.server.public_url,
     hosts: parsed.server.hosts,
@@ -308,11 +325,23 @@ export function loadConfig(path: string, environment: Around['environment']): Co
   };
 }
 
+/** For a running appliance. A file that has become a link since could be switched between check and use. */
+export function configReloader(path: string, environment: Around['environment']): () => ConfigRead {
+  const wasLink = isLink(path);
+  return () => {
+    if (wasLink || !isLink(path)) return loadConfig(path, environment);
+    const message = `${path} was replaced by a link; restart if that is meant`;
+    return { mistakes: [{ line: 0, column: 0, path: '', message, severity: 'error' }] };
+  };
+}
+
 function readConfigTextOrNothing(path: string): string | undefined {
   const read = readConfigText(path);
   return 'text' in read ? read.text : undefined;
 }
 
-export function formatMistake(file: string, { line, column, path, message }: Mistake): string {
-  return `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
-}
+export const placeText = ({ line, column, path }: Mistake): string =>
+  path === '' ? `${line}:${column}` : `${line}:${column}: ${path}`;
+
+export const formatMistake = (file: string, mistake: Mistake): string =>
+  `${file}:${placeText(mistake)}: ${mistake.message}`;

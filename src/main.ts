@@ -10,7 +10,7 @@ import { type Arguments, readArguments, USAGE } from '#surfaces/cli/arguments.ts
 import { Halt } from '#surfaces/cli/halt.ts';
 import manifest from '../package.json' with { type: 'json' };
 import type { Appliance } from './appliance.ts';
-import { type Config, formatMistake, loadConfig } from './config.ts';
+import { type Config, configReloader, formatMistake, loadConfig } from './config.ts';
 
 /** Contract 1. */
 const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, runtime: 78 } as const;
@@ -59,6 +59,7 @@ function readConfigOrExplain(args: Arguments): Config | undefined {
 }
 
 async function open(config: Config): Promise<Appliance> {
+  const readConfig = configReloader(config.configPath, environment);
   // Late: what only reads the config starts in a fraction of the time.
   const { openAppliance } = await import('./appliance.ts');
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
@@ -68,6 +69,7 @@ async function open(config: Config): Promise<Appliance> {
     log,
     assets: locateAssets(),
     environment,
+    readConfig,
     version: manifest.version,
   });
 }
@@ -121,8 +123,7 @@ async function serve(config: Config): Promise<number> {
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
   });
-  // Nothing is read again yet; the default of a hang-up would be to end.
-  process.on('SIGHUP', () => log.warn('SIGHUP: the config is read at the start only; restart to apply it'));
+  process.on('SIGHUP', () => void appliance.reload());
   const { port } = await appliance.listen();
   const { sqliteVersion, synchronous } = appliance.check;
   const { version } = manifest;

@@ -2,6 +2,7 @@
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { auditOperations } from '#features/audit/operations.ts';
+import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
@@ -20,10 +21,12 @@ import type { Traffic } from '#pipeline/traffic.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Config } from './config.ts';
+import type { LiveConfig } from './live-config.ts';
 
 export type OperationDeps = {
   /** The config in force at the moment of asking. */
   readonly config: () => Config;
+  readonly live: Pick<LiveConfig, 'look' | 'reload'>;
   readonly host: Host;
   readonly storage: Pick<Storage, 'reader' | 'scanChain'>;
   readonly credentials: Credentials;
@@ -63,6 +66,10 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({ reader, host, pepper }),
     ...secretOperations({ services, credentials, keyring, host }),
+    ...configOperations({
+      look: () => deps.live.look(),
+      reload: ({ kind, id }) => deps.live.reload({ by: 'call', actor: { kind, id } }),
+    }),
     proxyOperation(deps.traffic),
   ];
 }

@@ -50,7 +50,6 @@ export const requirements: readonly Requirement[] = [
     id: 8,
     text: 'A bad config never changes a running system, and says every mistake at once with line and suggestion.',
     due: true,
-    part: 'when the config is loaded: start and check',
   },
   {
     id: 9,

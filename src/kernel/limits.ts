@@ -97,10 +97,23 @@ export const CONFIG_NESTING_MAX = 32;
 export const CONFIG_ALIASES_WRITTEN_MAX = 16;
 export const CONFIG_ALIASES_MAX = 64;
 export const CONFIG_MISTAKES_MAX = 100;
+/** Of one changed value this much is shown; the file has the rest. */
+export const CONFIG_CHANGE_VALUE_CHARS_MAX = 120;
+/** Changes that one entry of the log names; it has 4 kB for all of them. */
+export const CONFIG_CHANGES_IN_ENTRY_MAX = 20;
+/** How often the files of the config are looked at: a person does not wait, a disk does not notice. */
+export const CONFIG_WATCH_EVERY_MS = 1_000;
 
 /** A secret shorter than this cannot be told from ordinary text when it is scrubbed (security.md 4). */
 export const SECRET_CHARS_MIN = 8;
 export const SECRET_BYTES_MAX = 65_536;
+/**
+ * A value that a reload has replaced may still be under way: it is scrubbed for as long as a call can last, and longer
+ * by a minute for an answer that is being read.
+ */
+export const REPLACED_SECRET_KEPT_MS = CALL_TIMEOUT_MS_MAX + 60_000;
+/** Replaced values kept at once; a value is replaced by hand or by a script, not by the thousand. */
+export const REPLACED_SECRETS_MAX = 1_000;
 
 /** Units that wait for the writer; each holds one call, so this is the call bound with room for verbs. */
 export const WRITER_QUEUE_UNITS_MAX = 4_096;

@@ -44,6 +44,8 @@ export type Outcome<Output> = {
   /** HTTP status where it is not 200, such as 201 for a creation. */
   readonly status?: number;
   readonly changes: readonly Statement[];
+  /** The verb has committed its changes and their entry itself, since they take effect together with what is no row. */
+  readonly committed?: true;
   /** Fields of the audit entry that only the verb knows. Reads leave it out. */
   readonly entry?: Partial<EntryDraft>;
 };

@@ -143,7 +143,8 @@ type Done = { readonly from: From; readonly outcome: Outcome<unknown> };
 
 /** No state changes without its entry in the same unit (invariant 1); reads change nothing and are not chained. */
 async function record(deps: Deps, operation: Operation, { from, outcome }: Done): Promise<Result<Answer>> {
-  if (operation.effect === 'read' && outcome.changes.length === 0) return ok(answerOf(outcome));
+  const nothing = outcome.committed === true || operation.effect === 'read';
+  if (nothing && outcome.changes.length === 0) return ok(answerOf(outcome));
   const entry = deps.draft(entryFields(operation, from, outcome));
   const committed = await deps.committer.commit({ statements: outcome.changes, entries: [entry] });
   if (!committed.ok) return committed;

@@ -49,6 +49,8 @@ export type Appliance = Installation & {
   /** SIGTERM, and how the process ended. */
   readonly stop: () => Promise<Exit>;
   readonly kill9: () => Promise<void>;
+  /** Sends a signal and waits for nothing. */
+  readonly signal: (signal: NodeJS.Signals) => void;
   /** Starts again on the same folder; answers how long it took until ready. */
   readonly restart: () => Promise<{ readyMs: number }>;
   /** Ends the process and removes the folder. */
@@ -199,6 +201,7 @@ export async function startAppliance(setup: Setup): Promise<Appliance> {
     apiKey: String(made['api_key']),
     logs: () => past + running.output(),
     stop: () => finish('SIGTERM'),
+    signal: (signal) => void running.child.kill(signal),
     kill9: async () => {
       await finish('SIGKILL');
     },

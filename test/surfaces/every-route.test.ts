@@ -139,7 +139,8 @@ before(async () => {
   watchRouters();
   const host = { ...systemHost(), nowMs: () => Date.now() + skewMs };
   const machine = { host, log: createLog({ write: () => undefined }), assets: locateAssets(), environment };
-  appliance = await openAppliance(read.config, { ...machine, version: '0.0.0' });
+  const readConfig = (): typeof read => read;
+  appliance = await openAppliance(read.config, { ...machine, readConfig, version: '0.0.0' });
   key = (await appliance.firstKey(false)) ?? '';
   await appliance.listen();
 });

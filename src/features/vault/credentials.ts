@@ -3,8 +3,11 @@
 import { type Inject, type Service, shownForms } from '#features/services/model.ts';
 import { decodeUtf8, utf8 } from '#kernel/bytes.ts';
 import { Fault } from '#kernel/errors.ts';
+import { REPLACED_SECRET_KEPT_MS, REPLACED_SECRETS_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import { Sensitive } from '#kernel/sensitive.ts';
+import { keyedHash } from '#platform/crypto/derive.ts';
+import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import type { Keyring, Wrapped } from './keyring.ts';
 import { bindingText, destinationOf, secretProblem } from './model.ts';
@@ -18,66 +21,130 @@ export type Credentials = {
   readonly covers: (service: Service, host: string, method: string) => Result<void>;
   /** Plaintext for one call. Only inject calls this (invariant 2). */
   readonly open: (service: Service) => Result<Sensitive<string>>;
-  /** Every live value in each form it is sent in, stored previous versions included. Only the redactor's compiler calls this (invariant 2). */
+  /**
+   * Every live value in each form it is sent in: of the services in force, of those that calls under way may still use,
+   * and stored previous versions. Only the redactor's compiler calls this (invariant 2).
+   */
   readonly liveSecrets: () => readonly Sensitive<string>[];
   /** Grows whenever the set of live secrets changes. */
   readonly version: () => number;
   /** Reads the stored rows again, after a commit. */
   readonly reload: () => Promise<void>;
   readonly rows: () => readonly SecretRow[];
+  /** Reads what these services name outside the vault. Nothing of it is used before `adopt`. */
+  readonly load: (services: Iterable<Service>) => Loaded;
+  /** From here on these services are in force; a call under way keeps the values of its own service. */
+  readonly adopt: (values: Loaded) => void;
+  /** Names of services whose value outside the vault is another one than that in force. */
+  readonly differing: (values: Loaded) => readonly string[];
 };
 
 type Deps = {
   readonly reader: Reader;
   readonly keyring: Keyring;
+  readonly host: Pick<Host, 'monotonicMs' | 'randomBytes'>;
   readonly environment: (name: string) => string | undefined;
   /** Text of a secret's file, or undefined where it cannot be read. */
   readonly readFile: (path: string) => string | undefined;
 };
 
+type Bound = {
+  readonly kind: 'bound';
+  readonly destination: string;
+  readonly sealed: Wrapped;
+  readonly binding: string;
+  /** Tells two values apart without opening them; keyed, so that it cannot be guessed back. */
+  readonly mark: string;
+};
 type Held =
-  | {
-      readonly kind: 'bound';
-      readonly destination: string;
-      readonly sealed: Wrapped;
-      readonly binding: string;
-    }
+  | Bound
   | { readonly kind: 'stored'; readonly row: SecretRow }
   | { readonly kind: 'missing'; readonly reason: string };
 
-/** `services` are those of the config being loaded; a value is bound to the service it is loaded for. */
-export async function createCredentials(services: Iterable<Service>, deps: Deps): Promise<Credentials> {
+declare const loaded: unique symbol;
+export type Loaded = { readonly [loaded]: true; readonly held: ReadonlyMap<Service, Held> };
+
+/** A value that was in force, and how its service sent it. */
+type Replaced = { readonly held: Bound; readonly inject: Inject | undefined; readonly untilMs: number };
+
+const MARK_KEY_BYTES = 32;
+
+/** Services are told apart by identity, not by name: a call under way keeps the definition it was judged by. */
+export async function createCredentials(first: Iterable<Service>, deps: Deps): Promise<Credentials> {
+  const markKey = deps.host.randomBytes(MARK_KEY_BYTES);
+  const known = new WeakMap<Service, Held>();
   let rows = await allSecrets(deps.reader);
-  let version = 1;
-  const loaded = new Map<string, Held>();
-  const injects = new Map<string, Inject | undefined>();
-  for (const service of services) {
-    loaded.set(service.name, load(service, deps));
-    injects.set(service.name, service.inject);
-  }
+  let version = 0;
+  let inForce: readonly Service[] = [];
+  let before: readonly Service[] = [];
+  let replaced: readonly Replaced[] = [];
+  const boundOf = (service: Service): Bound | undefined => {
+    const held = known.get(service);
+    return held?.kind === 'bound' ? held : undefined;
+  };
   const held = (service: Service): Held => {
-    if (service.secret?.kind !== 'vault') return loaded.get(service.name) ?? missing('not loaded');
+    if (service.secret?.kind !== 'vault') return known.get(service) ?? missing('not loaded');
     const { name } = service.secret;
     const row = rows.find((candidate) => candidate.name === name);
     return row === undefined ? missing(`no secret ${name} is stored`) : { kind: 'stored', row };
   };
+  const load = (services: Iterable<Service>): Loaded => {
+    const pairs = [...services].map((service) => [service, loadOne(service, { ...deps, markKey })] as const);
+    return { held: new Map(pairs) } as unknown as Loaded;
+  };
+  const adopt = (next: Loaded): void => {
+    const now = deps.host.monotonicMs();
+    const left = inForce.flatMap((service) => {
+      const bound = boundOf(service);
+      return bound === undefined
+        ? []
+        : [{ held: bound, inject: service.inject, untilMs: now + REPLACED_SECRET_KEPT_MS }];
+    });
+    const live = replaced.filter(({ untilMs }) => untilMs > now);
+    replaced = distinct([...live, ...left]).slice(-REPLACED_SECRETS_MAX);
+    for (const [service, value] of next.held) known.set(service, value);
+    before = inForce;
+    inForce = [...next.held.keys()];
+    version += 1;
+  };
+  adopt(load(first));
   return {
     presence: (service) => presenceOf(service, held(service)),
     covers: (service) => leash(service, held(service)),
     open: (service) => open(service, held(service), deps.keyring),
-    liveSecrets: () => [...plaintexts({ loaded, rows, injects }, deps.keyring)],
+    liveSecrets: () => [...plaintexts({ inForce, before, rows, replaced, boundOf }, deps.keyring)],
     version: () => version,
     reload: async () => {
       rows = await allSecrets(deps.reader);
       version += 1;
     },
     rows: () => rows,
+    load,
+    adopt,
+    differing: (next) =>
+      [...next.held]
+        .filter(([service, value]) => {
+          const old = inForce.find(({ name }) => name === service.name);
+          return markOf(value) !== markOf(old === undefined ? undefined : known.get(old));
+        })
+        .map(([{ name }]) => name),
   };
 }
 
+/** A reload that changes nothing must not fill the list with one value many times. */
+function distinct(list: readonly Replaced[]): readonly Replaced[] {
+  const form = ({ held, inject }: Replaced): string => `${held.mark} ${JSON.stringify(inject ?? null)}`;
+  return [...new Map(list.map((one) => [form(one), one])).values()];
+}
+
+const markOf = (held: Held | undefined): string | undefined =>
+  held?.kind === 'bound' ? held.mark : undefined;
+
 const missing = (reason: string): Held => ({ kind: 'missing', reason });
 
-function load(service: Service, { environment, readFile, keyring }: Deps): Held {
+type Loading = Deps & { readonly markKey: Uint8Array };
+
+function loadOne(service: Service, { environment, readFile, keyring, markKey }: Loading): Held {
   const reference = service.secret;
   if (reference === undefined || reference.kind === 'vault') return missing('nothing to load');
   const text = reference.kind === 'env' ? environment(reference.name) : readFile(reference.path);
@@ -89,7 +156,8 @@ function load(service: Service, { environment, readFile, keyring }: Deps): Held 
   const destination = destinationOf(service);
   const binding = `stack/loaded/${service.name}/${destination}`;
   // Kept as ciphertext: plaintext is opened in two places only.
-  return { kind: 'bound', destination, binding, sealed: keyring.wrap(utf8(value), binding) };
+  const mark = keyedHash(markKey, value);
+  return { kind: 'bound', destination, binding, mark, sealed: keyring.wrap(utf8(value), binding) };
 }
 
 function presenceOf(service: Service, held: Held): Presence {
@@ -141,15 +209,26 @@ export const rowBinding = ({ id, name, version, service, binding }: SecretRow): 
   bindingText({ id, name, version, service, destination: binding });
 
 type Known = {
-  readonly loaded: ReadonlyMap<string, Held>;
+  readonly inForce: readonly Service[];
+  readonly before: readonly Service[];
   readonly rows: readonly SecretRow[];
-  readonly injects: ReadonlyMap<string, Inject | undefined>;
+  readonly replaced: readonly Replaced[];
+  readonly boundOf: (service: Service) => Bound | undefined;
 };
 
-function* plaintexts({ loaded, rows, injects }: Known, keyring: Keyring): Generator<Sensitive<string>> {
-  const forms = (service: string, text: string | undefined): readonly Sensitive<string>[] =>
-    text === undefined ? [] : shownForms(injects.get(service), text).map((form) => new Sensitive(form));
-  for (const [service, held] of loaded)
-    if (held.kind === 'bound') yield* forms(service, plain(keyring, held.sealed, held.binding));
-  for (const row of rows) yield* forms(row.service, plain(keyring, row, rowBinding(row)));
+function* plaintexts(known: Known, keyring: Keyring): Generator<Sensitive<string>> {
+  const forms = (inject: Inject | undefined, text: string | undefined): readonly Sensitive<string>[] =>
+    text === undefined ? [] : shownForms(inject, text).map((form) => new Sensitive(form));
+  const bound = [
+    ...known.inForce.map((service) => ({ held: known.boundOf(service), inject: service.inject })),
+    ...known.replaced,
+  ];
+  for (const { held, inject } of bound)
+    if (held !== undefined) yield* forms(inject, plain(keyring, held.sealed, held.binding));
+  const services = [...known.inForce, ...known.before];
+  for (const row of known.rows) {
+    const text = plain(keyring, row, rowBinding(row));
+    const injects = services.filter(({ name }) => name === row.service).map(({ inject }) => inject);
+    for (const inject of injects.length === 0 ? [undefined] : injects) yield* forms(inject, text);
+  }
 }

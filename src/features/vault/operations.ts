@@ -98,8 +98,7 @@ function seal(deps: Deps, input: { readonly name: string; readonly value: string
   );
   const [service] = users;
   if (service === undefined || users.length > 1) {
-    const next =
-      'Let exactly one service of the config reference it as {vault: NAME}, restart, and set it again.';
+    const next = 'Let exactly one service of the config reference it as {vault: NAME}, and set it again.';
     return refuse(
       new Fault('CONFLICT', { detail: `${users.length} services reference secret ${input.name}`, next }),
     );

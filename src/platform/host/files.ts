@@ -23,7 +23,8 @@ export function readConfigText(path: string): FileText {
 }
 
 /** A reload refuses a file that was replaced by a link: it could be switched between check and use. */
-export const isLink = (path: string): boolean => lstatSync(path).isSymbolicLink();
+export const isLink = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
 /** f_type of statfs(2): locks and shared memory of the write-ahead log do not hold on these. */
 const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
