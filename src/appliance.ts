@@ -29,6 +29,7 @@ import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
+import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
 import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
@@ -50,7 +51,7 @@ import { hostList } from '#surfaces/http/guard.ts';
 import { type Listener, listen } from '#surfaces/http/listener.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import type { Config, ConfigRead } from './config.ts';
-import { type Cause, createLiveConfig, digestOf } from './live-config.ts';
+import { type Cause, createLiveConfig, digestOf, type LiveConfig } from './live-config.ts';
 import { allOperations } from './operations.ts';
 
 export type Machine = {
@@ -311,13 +312,15 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
   const recorder = createRecorder({ committer, draft, host, log });
-  const traffic = createTraffic({
-    authenticator,
-    authorize: createAuthorize({
-      services: { find: live.service },
+  const authorizeFrom = (find: LiveConfig['service']) =>
+    createAuthorize({
+      services: { find },
       credentials,
       bodyBytesMax: () => config().limits.requestBytesMax,
-    }),
+    });
+  const steps = {
+    authenticator,
+    authorize: authorizeFrom(live.service),
     detectors: [],
     intend: createIntend({ committer, draft, host }),
     inject: createInject(credentials),
@@ -328,12 +331,18 @@ function buildLines({ host, log }: Machine, deps: Deps) {
     }),
     settle: createSettle({ committer, draft, host, log }),
     recorder,
+  };
+  const traffic = createTraffic(steps);
+  const checks = createTraffic({
+    ...steps,
+    authenticator: checkAuthenticator(() => config().services.values()),
+    authorize: authorizeFrom((name) => checkService(live.service(name))),
   });
   const committed = async (action: string): Promise<void> => {
     if (action.startsWith('secret.')) await credentials.reload();
   };
   const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
-  const operations = allOperations({ ...deps, config, host, verifier, traffic });
+  const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
   return { registry: createRegistry(operations), line };
 }
 

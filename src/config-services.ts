@@ -44,6 +44,7 @@ export function buildService(name: string, section: Section, around: Around): Bu
     actionOf(name, { action, calls }, report),
   );
   const approval = approvalOf(section, actions, report);
+  const verify = verifyOf(section, report);
   const caPem = caOf(section, around, report);
   if (base === undefined || mistakes.length > 0) return { service: undefined, mistakes };
   const secret = secretOf(section, around.folder);
@@ -58,6 +59,7 @@ export function buildService(name: string, section: Section, around: Around): Bu
     secret,
     headersFixed: fixed,
     headersAllow: section.headers.allow.map((header) => header.toLowerCase()),
+    verify,
     actions,
     approval,
   };
@@ -135,6 +137,17 @@ function caOf({ tls }: Section, { folder, readFile }: Around, report: Report): s
   if (text?.includes('-----BEGIN CERTIFICATE-----') !== true)
     report(['tls', 'ca_file'], `ca_file ${tls.ca_file} cannot be read or holds no certificate`);
   return text;
+}
+
+function verifyOf({ verify }: Section, report: Report): Service['verify'] {
+  if (verify === undefined) return undefined;
+  const { call, expect } = typeof verify === 'string' ? { call: verify, expect: {} } : verify;
+  const pattern = parsePattern(call);
+  if ('problem' in pattern) report(['verify'], pattern.problem);
+  else if (pattern.segments.some((segment) => segment.includes('*')))
+    report(['verify'], 'verify is one call, without * in its path');
+  else return { method: pattern.method, path: `/${pattern.segments.join('/')}`, expect };
+  return undefined;
 }
 
 type RawAction = { readonly action: string; readonly calls: Section['actions'][string] };

@@ -18,15 +18,17 @@ import { proxyOperation } from '#pipeline/proxy-operation.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
 import type { Traffic } from '#pipeline/traffic.ts';
+import { verifyOperation } from '#pipeline/verify-connection.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
+import type { Upstream } from '#platform/net/upstream.ts';
 import type { Config } from './config.ts';
 import type { LiveConfig } from './live-config.ts';
 
 export type OperationDeps = {
   /** The config in force at the moment of asking. */
   readonly config: () => Config;
-  readonly live: Pick<LiveConfig, 'look' | 'reload'>;
+  readonly live: Pick<LiveConfig, 'look' | 'reload' | 'service'>;
   readonly host: Host;
   readonly storage: Pick<Storage, 'reader' | 'scanChain'>;
   readonly credentials: Credentials;
@@ -36,6 +38,9 @@ export type OperationDeps = {
   readonly key: SigningKey;
   readonly verifier: PassportVerifier;
   readonly traffic: Traffic;
+  /** The traffic line of a person who checks a service. */
+  readonly checks: Traffic;
+  readonly upstream: Pick<Upstream, 'reach'>;
 };
 
 export function allOperations(deps: OperationDeps): readonly Operation[] {
@@ -69,6 +74,13 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     ...configOperations({
       look: () => deps.live.look(),
       reload: ({ kind, id }) => deps.live.reload({ by: 'call', actor: { kind, id } }),
+    }),
+    verifyOperation({
+      service: (name) => deps.live.service(name),
+      presence: (service) => credentials.presence(service),
+      reach: (place) => deps.upstream.reach(place),
+      traffic: deps.checks,
+      host,
     }),
     proxyOperation(deps.traffic),
   ];

@@ -21,11 +21,17 @@ export type Presented = {
 };
 
 declare const authenticated: unique symbol;
-/** A caller on the traffic line whose agent and passport are known and live. */
+/** What a call may do, and in whose name. */
+export type Authority = Pick<LivePassport, 'services'> & {
+  readonly agentId: string | null;
+  readonly sessionId: string | null;
+  readonly jti: string | null;
+};
+/** A caller on the traffic line whose agent and passport are known and live; or a person who checks one service. */
 export type Authenticated = {
   readonly [authenticated]: true;
   readonly caller: Caller;
-  readonly passport: LivePassport;
+  readonly passport: Authority;
 };
 
 export type Authenticator = {
@@ -36,6 +42,14 @@ export type Authenticator = {
     trace: Trace,
   ) => Promise<Result<Authenticated>>;
 };
+
+/** Step 1 of a check: a person needs no passport for the one call that the config names. */
+export function authenticateCheck(caller: Caller, services: Authority['services']): Result<Authenticated> {
+  if (caller.kind !== 'person')
+    return refuse(new Fault('FORBIDDEN', { detail: 'only persons check services' }));
+  const passport: Authority = { agentId: null, sessionId: null, jti: null, services };
+  return ok({ caller, passport } as Authenticated);
+}
 
 type Deps = {
   readonly keys: KeyVerifier;
@@ -63,7 +77,7 @@ const acting = (passport: LivePassport): NonNullable<Caller['acting']> => ({
   declaredIntent: undefined,
 });
 
-const pass = (caller: Caller, passport: LivePassport): Result<Authenticated> =>
+const pass = (caller: Caller, passport: Authority): Result<Authenticated> =>
   ok({ caller, passport } as Authenticated);
 
 export function createAuthenticator(deps: Deps): Authenticator {

@@ -27,6 +27,14 @@ export type SecretReference =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'vault'; readonly name: string };
 
+export type Verification = {
+  readonly method: string;
+  /** Below the base, without wildcards. */
+  readonly path: string;
+  /** Top-level members of the JSON answer that must be so; none where the status tells. */
+  readonly expect: Readonly<Record<string, string | number | boolean | null>>;
+};
+
 export type Service = {
   readonly name: string;
   readonly title: string;
@@ -42,6 +50,8 @@ export type Service = {
   readonly headersAllow: readonly string[];
   /** Sent with every call, in place of what the caller gives under these names. */
   readonly headersFixed: readonly (readonly [name: string, value: string])[];
+  /** A call that changes nothing and shows whether the credential is accepted. */
+  readonly verify: Verification | undefined;
   readonly actions: readonly Action[];
   readonly approval: readonly ApprovalRule[];
 };

@@ -119,6 +119,18 @@ export const serviceSettings = z.strictObject({
     })
     .prefault({})
     .describe('Request headers beyond the ordinary ones.'),
+  verify: z
+    .union([
+      z.string(),
+      z.strictObject({
+        call: z.string().describe('METHOD /path, as below.'),
+        expect: z
+          .record(z.string(), scalar)
+          .describe('Members of its JSON answer that must be so, where the status alone does not tell.'),
+      }),
+    ])
+    .optional()
+    .describe('A harmless call, "GET /path", by which stack doctor sees whether the credential is accepted.'),
   actions: z
     .record(
       z.string(),

@@ -37,7 +37,11 @@ export type UpstreamResponse = {
   /** Closes the connection of a body that nobody is going to read. */
   readonly discard: () => void;
 };
+/** Where a service is, and how its certificate is judged. */
+export type Place = Pick<UpstreamRequest, 'origin' | 'network' | 'caPem'>;
 export type Upstream = {
+  /** Resolves, connects and shakes hands under all rules, and sends nothing. */
+  readonly reach: (place: Place) => Promise<Result<void>>;
   readonly send: (request: UpstreamRequest, signal: AbortSignal) => Promise<Result<UpstreamResponse>>;
   readonly close: () => Promise<void>;
 };
@@ -61,6 +65,7 @@ export function createUpstream(deps: Deps): Upstream {
     return pool;
   };
   return {
+    reach: (place) => reach(place, deps),
     send: (request, signal) => send(poolOf(request), request, signal),
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
@@ -87,7 +92,17 @@ function openPool(request: UpstreamRequest, deps: Deps): Pool {
   });
 }
 
-async function dial({ origin, network, caPem }: UpstreamRequest, deps: Deps): Promise<Socket> {
+async function reach(place: Place, deps: Deps): Promise<Result<void>> {
+  try {
+    const socket = await dial(place, deps);
+    socket.destroy();
+    return ok(undefined);
+  } catch (thrown) {
+    return refuse(asFault(thrown));
+  }
+}
+
+async function dial({ origin, network, caPem }: Place, deps: Deps): Promise<Socket> {
   const addresses = await checkedAddresses({ host: origin.host, port: origin.port, network }, deps);
   if (!addresses.ok) throw addresses.fault;
   let last: unknown;
