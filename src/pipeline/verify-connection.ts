@@ -112,7 +112,7 @@ async function verify(deps: Deps, service: Service, asking: Asking): Promise<Ver
   if (service.verify === undefined)
     return { ...found, credential: 'unknown', reason: 'the service names no harmless call under verify' };
   const answer = await deps.traffic.send({ ...asking, call: callOf(name, service.verify) });
-  return { ...found, ...judge(answer, service.verify, deps.host.nowMs()) };
+  return { ...found, ...judge(answer, { ...service.verify, nowMs: deps.host.nowMs() }) };
 }
 
 function callOf(service: string, { method, path }: Verification) {
@@ -122,7 +122,9 @@ function callOf(service: string, { method, path }: Verification) {
 
 type Judged = Pick<Verdict, 'credential' | 'status' | 'reason' | 'clock_skew_seconds'>;
 
-function judge(answer: Result<CallAnswer>, { expect }: Verification, nowMs: number): Judged {
+type Expected = Pick<Verification, 'expect'> & { readonly nowMs: number };
+
+function judge(answer: Result<CallAnswer>, { expect, nowMs }: Expected): Judged {
   if (!answer.ok) return { credential: 'unknown', reason: reasonOf(answer.fault) };
   const { status, body, headers } = answer.value;
   const seen = { status, ...skewOf(headers['date'], nowMs) };
