@@ -125,6 +125,11 @@ export const PREPARED_STATEMENTS_MAX = 500;
 export const DATABASE_BUSY_TIMEOUT_MS = 5_000;
 /** Calls without an outcome that one unit settles at start. */
 export const RECOVERY_CALLS_PER_UNIT = 500;
+/** Below the first, growth of the log is a matter of days; below the second, of minutes. */
+export const DISK_FREE_BYTES_LOW = 500_000_000;
+export const DISK_FREE_BYTES_NONE = 50_000_000;
+/** Leeway of other clocks; beyond it short-lived tokens of other systems begin to fail. */
+export const CLOCK_SKEW_SECONDS_MAX = 60;
 /** The command line asks a busy appliance patiently and an absent one not for long. */
 export const SOCKET_TIMEOUT_MS = 5_000;
 export const AUDIT_DETAIL_BYTES_MAX = 4_096;
