@@ -128,6 +128,10 @@ export const RECOVERY_CALLS_PER_UNIT = 500;
 /** Below the first, growth of the log is a matter of days; below the second, of minutes. */
 export const DISK_FREE_BYTES_LOW = 500_000_000;
 export const DISK_FREE_BYTES_NONE = 50_000_000;
+/** A check of one service: reaching it, and one call. */
+export const DOCTOR_CHECK_TIMEOUT_MS = CALL_TIMEOUT_MS + CONNECT_TIMEOUT_MS + RESOLVE_TIMEOUT_MS;
+/** Services checked at once: a dead one costs seconds, and there may be dozens. */
+export const DOCTOR_CHECKS_AT_ONCE = 8;
 /** Leeway of other clocks; beyond it short-lived tokens of other systems begin to fail. */
 export const CLOCK_SKEW_SECONDS_MAX = 60;
 /** The command line asks a busy appliance patiently and an absent one not for long. */

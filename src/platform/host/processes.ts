@@ -18,8 +18,9 @@ export type Client = {
 };
 
 const PID = /^\d+$/;
-/** proc(5), /proc/net/tcp: the state of an open connection. */
+/** proc(5), /proc/net/tcp: states of a socket. */
 const ESTABLISHED = '01';
+const LISTENING = '0A';
 const HEX = 16;
 
 /** Empty where there is no /proc. */
@@ -45,18 +46,39 @@ function readProgram(pid: number): Program | undefined {
 }
 
 /** Local programs with an open connection to this port. */
-export function clientsOf(port: number, programs: readonly Program[]): readonly Client[] {
+export const clientsOf = (port: number, programs: readonly Program[]): readonly Client[] =>
+  sockets().flatMap(({ remote, state, ...socket }) =>
+    state === ESTABLISHED && remote === port ? [clientOf(socket, programs)] : [],
+  );
+
+/** Programs that listen on this port. */
+export const listenersOf = (port: number, programs: readonly Program[]): readonly Client[] =>
+  sockets().flatMap(({ local, state, ...socket }) =>
+    state === LISTENING && local === port ? [clientOf(socket, programs)] : [],
+  );
+
+const clientOf = (socket: Pick<SocketRow, 'uid' | 'inode'>, programs: readonly Program[]): Client => ({
+  uid: socket.uid,
+  program: programs.find((program) => program.uid === socket.uid && holds(program.pid, socket.inode)),
+});
+
+type SocketRow = {
+  readonly local: number;
+  readonly remote: number;
+  readonly state: string;
+  readonly uid: number;
+  readonly inode: string;
+};
+
+function sockets(): readonly SocketRow[] {
   const rows = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => textOf(file).split('\n').slice(1));
-  const sockets = rows.flatMap((row) => {
-    const [, , remote = '', state, , , , uid = '', , inode = ''] = row.trim().split(/\s+/);
-    const theirs = Number.parseInt(remote.split(':')[1] ?? '', HEX);
-    return state === ESTABLISHED && theirs === port ? [{ uid: Number(uid), inode }] : [];
+  return rows.map((row) => {
+    const [, local = '', remote = '', state = '', , , , uid = '', , inode = ''] = row.trim().split(/\s+/);
+    return { local: portOf(local), remote: portOf(remote), state, uid: Number(uid), inode };
   });
-  return sockets.map(({ uid, inode }) => ({
-    uid,
-    program: programs.find((program) => program.uid === uid && holds(program.pid, inode)),
-  }));
 }
+
+const portOf = (place: string): number => Number.parseInt(place.split(':')[1] ?? '', HEX);
 
 function holds(pid: number, inode: string): boolean {
   const folder = `/proc/${pid}/fd`;

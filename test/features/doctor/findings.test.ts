@@ -9,7 +9,7 @@ import { examineAgents } from '#features/doctor/agents.ts';
 import { examineFiles } from '#features/doctor/files.ts';
 import type { Finding } from '#features/doctor/model.ts';
 import { examineClock, examineServices } from '#features/doctor/services.ts';
-import { clientsOf, readPrograms } from '#platform/host/processes.ts';
+import { clientsOf, listenersOf, readPrograms } from '#platform/host/processes.ts';
 
 const problems = (found: readonly Finding[]): string[] =>
   found.filter(({ level }) => level !== 'ok').map(({ message }) => message);
@@ -110,6 +110,10 @@ describe("agents under the appliance's own user", () => {
       assert.ok(
         clients.some(({ program: own }) => own?.pid === process.pid),
         JSON.stringify(clients),
+      );
+      assert.deepEqual(
+        listenersOf(port, readPrograms()).map(({ program }) => program?.pid),
+        [process.pid],
       );
     } finally {
       socket.destroy();
