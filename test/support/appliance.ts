@@ -39,6 +39,8 @@ export type Setup = {
   /** Further top-level YAML. */
   readonly extra?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Further Host values. */
+  readonly hosts?: readonly string[];
 };
 
 export type Appliance = Installation & {
@@ -72,7 +74,11 @@ export async function installation(setup: Setup): Promise<Installation> {
   const port = await freePort();
   const url = `http://localhost:${port}`;
   const configFile = join(dir, 'config.yaml');
-  const lines = ['version: 1', `server: { listen: "127.0.0.1:${port}", public_url: "${url}" }`];
+  const hosts = JSON.stringify(setup.hosts ?? []);
+  const lines = [
+    'version: 1',
+    `server: { listen: "127.0.0.1:${port}", public_url: "${url}", hosts: ${hosts} }`,
+  ];
   if (setup.services) lines.push('services:', setup.services);
   if (setup.agents) lines.push('agents:', setup.agents);
   if (setup.extra) lines.push(setup.extra);
