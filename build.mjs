@@ -233,7 +233,13 @@ function test(args) {
   run(process.execPath, [...runner, ...options, ...chosen]);
 }
 
-const commands = { start, build, check, test };
+/** What is built, walked through on a stage of its own; the options are those of the demo. */
+async function demo(options) {
+  if (stale()) await build();
+  run(process.execPath, ['test/demo/demo.ts', ...options], { STACK_ENTRY: 'dist/stack.mjs' });
+}
+
+const commands = { start, build, check, test, demo };
 
 async function main() {
   const [command = 'build', ...rest] = process.argv.slice(2);
