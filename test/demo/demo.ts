@@ -18,7 +18,7 @@ const WIDTH = 80;
 const WIDTH_MAX = 100;
 const WIDTH_MIN = 60;
 const PROMPT = '  Enter goes on, Ctrl-C ends ';
-const PROMPT_GONE = '\x1b[1A\x1b[2K';
+const PROMPT_GONE = '\x1b[1A\x1b[2K\x1b[1A';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 class Interrupted extends Error {
