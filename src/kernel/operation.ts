@@ -1,5 +1,6 @@
 // One verb, defined once: from this value come the MCP tool, the REST route and the audit entry (design 2).
 import type { z } from 'zod';
+import type { FaultCode } from './errors.ts';
 import type { Result } from './result.ts';
 import type { EntryDraft, Statement } from './unit.ts';
 
@@ -56,6 +57,13 @@ export type Route = {
   readonly path: string;
 };
 
+/** What a verb shows is only read from then on, so it may hand out what it does not own. */
+export type Shown<T> = T extends readonly (infer Member)[]
+  ? readonly Shown<Member>[]
+  : T extends object
+    ? { readonly [Name in keyof T]: Shown<T[Name]> }
+    : T;
+
 export type Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodType> = {
   /** MCP tool name, at most 40 characters of [a-z0-9_]. */
   readonly name: string;
@@ -68,12 +76,20 @@ export type Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodType =
   readonly scope: string;
   readonly input: I;
   readonly output: O;
+  /** One call and its answer for the reference and OpenAPI. Held against both schemas; what looks secret says EXAMPLE. */
+  readonly example: { readonly input: Shown<z.input<I>>; readonly output: Shown<z.output<O>> };
+  /** Refusals of this verb alone; what its line and its callers bring is in `pipeline/refusals.ts`. */
+  readonly errors: readonly FaultCode[];
+  /** HTTP statuses of success, the usual one first, where it is not 200 alone. */
+  readonly statuses?: readonly [number, ...number[]];
   readonly route: Route;
   /** Where the tool is listed; `null` for verbs that no agent may call. */
   readonly toolset: Toolset | null;
   /** A verb that reaches the world writes its own entries on the traffic line. */
   readonly line: 'operations' | 'traffic';
-  readonly run: (invocation: Invocation<z.infer<I>>) => Promise<Result<Outcome<z.infer<O>>>>;
+  /** Saying it twice changes nothing more. Reads are; of a write or destroy the verb must say so. */
+  readonly idempotent?: boolean;
+  readonly run: (invocation: Invocation<z.infer<I>>) => Promise<Result<Outcome<Shown<z.infer<O>>>>>;
 };
 
 /** Keeps the input and output types of a definition while the registry holds plain operations. */

@@ -56,14 +56,30 @@ export const callInput = z.strictObject({
 export type CallInput = z.infer<typeof callInput>;
 
 export const callAnswer = z.strictObject({
-  status: z.number().int().describe('HTTP status of the service.'),
+  status: z.number().int().min(100).max(599).describe('HTTP status of the service.'),
   headers: z.record(z.string(), z.string()).describe('Response headers after the scrub.'),
   body: z.unknown().optional().describe('Parsed JSON body.'),
   body_text: z.string().optional().describe('Body as text, where it is not JSON or was cut.'),
   body_base64: z.string().optional().describe('Body bytes, where it is no text.'),
   truncated: z.boolean().describe('The body was longer than what is shown.'),
-  body_bytes: z.number().int().describe('Bytes of the body that were read.'),
-  duration_ms: z.number().int().describe('Milliseconds from intent to the last byte.'),
+  body_bytes: z.number().int().min(0).describe('Bytes of the body that were read.'),
+  duration_ms: z.number().int().min(0).describe('Milliseconds from intent to the last byte.'),
   entry_id: z.string().describe('Audit entry of the intent.'),
 });
 export type CallAnswer = z.infer<typeof callAnswer>;
+
+export const CALL_EXAMPLE: {
+  readonly input: z.input<typeof callInput>;
+  readonly output: z.output<typeof callAnswer>;
+} = {
+  input: { service: 'billing', method: 'GET', path: '/invoices/in_7', query: { expand: 'lines' } },
+  output: {
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: { id: 'in_7', total: 120 },
+    truncated: false,
+    body_bytes: 25,
+    duration_ms: 22,
+    entry_id: 'aud_4097d043c1e84f0f9a5b6c7d8e9f0a1b',
+  },
+};

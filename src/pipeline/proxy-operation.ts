@@ -1,7 +1,7 @@
 // The verb that reaches the world: an ordinary operation whose run hands over to the traffic line.
 import { type Operation, operation } from '#kernel/operation.ts';
 import { ok } from '#kernel/result.ts';
-import { callAnswer, callInput } from './call.ts';
+import { CALL_EXAMPLE, callAnswer, callInput } from './call.ts';
 import type { Traffic } from './traffic.ts';
 
 export function proxyOperation(traffic: Traffic): Operation {
@@ -16,6 +16,8 @@ export function proxyOperation(traffic: Traffic): Operation {
     scope: 'proxy:use',
     input: callInput,
     output: callAnswer,
+    example: CALL_EXAMPLE,
+    errors: [],
     route: { method: 'POST', path: '/v1/proxy' },
     toolset: 'default',
     line: 'traffic',

@@ -9,7 +9,7 @@ import type { Host } from '#platform/host/host.ts';
 import type { AgentDirectory, Ceilings } from './directory.ts';
 import { type Agent, looser } from './model.ts';
 import { newAgent, sameAgent } from './register.ts';
-import { agentFields, agentShape, showAgent } from './shape.ts';
+import { AGENT_EXAMPLE, agentFields, agentShape, showAgent } from './shape.ts';
 import { type AgentRow, deleteAgent, insertAgentWithin, updateAgent } from './store.ts';
 
 type Deps = {
@@ -39,6 +39,13 @@ function registering({ directory, settings, host }: Deps): Operation {
     scope: 'agents:write',
     input: agentFields,
     output: agentShape,
+    example: {
+      input: { name: AGENT_EXAMPLE.name, description: AGENT_EXAMPLE.description, on_critical: 'block' },
+      output: AGENT_EXAMPLE,
+    },
+    errors: ['FORBIDDEN', 'CONFLICT'],
+    statuses: [201, 200],
+    idempotent: true,
     route: { method: 'POST', path: '/v1/agents/register' },
     toolset: 'default',
     line: 'operations',
@@ -105,10 +112,15 @@ function listing({ directory }: Deps): Operation {
     callers: ['key', 'person'],
     scope: 'agents:read',
     input: z.strictObject({
-      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
-      cursor: z.string().max(ID_CHARS_MAX).optional(),
+      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE).describe('Agents per page.'),
+      cursor: z.string().max(ID_CHARS_MAX).optional().describe('next_cursor of the page before.'),
     }),
-    output: z.strictObject({ agents: z.array(agentShape), next_cursor: z.string().nullable() }),
+    output: z.strictObject({
+      agents: z.array(agentShape).describe('Agents of this page, by name.'),
+      next_cursor: z.string().nullable().describe('Give it as cursor for the next page; null at the end.'),
+    }),
+    example: { input: { limit: 20 }, output: { agents: [AGENT_EXAMPLE], next_cursor: null } },
+    errors: [],
     route: { method: 'GET', path: '/v1/agents' },
     toolset: 'agents',
     line: 'operations',
@@ -137,6 +149,8 @@ function reading(deps: Deps): Operation {
     scope: 'agents:read',
     input: agentOnly,
     output: agentShape,
+    example: { input: { id: 'support-bot' }, output: AGENT_EXAMPLE },
+    errors: ['NOT_FOUND', 'FORBIDDEN'],
     route: { method: 'GET', path: '/v1/agents/:id' },
     toolset: 'agents',
     line: 'operations',
@@ -158,6 +172,9 @@ function changing(deps: Deps): Operation {
     scope: 'agents:write',
     input: agentFields.omit({ name: true }).extend({ id }),
     output: agentShape,
+    example: { input: { id: 'support-bot', on_critical: 'block' }, output: AGENT_EXAMPLE },
+    errors: ['NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
+    idempotent: true,
     route: { method: 'PATCH', path: '/v1/agents/:id' },
     toolset: 'agents',
     line: 'operations',
@@ -223,7 +240,12 @@ function deleting(deps: Deps): Operation {
     callers: ['key', 'person'],
     scope: 'agents:write',
     input: agentOnly,
-    output: z.strictObject({ id: z.string(), deleted: z.boolean() }),
+    output: z.strictObject({
+      id: z.string().describe('Id of the agent that is gone.'),
+      deleted: z.boolean().describe('Always true; a refusal is an error.'),
+    }),
+    example: { input: { id: 'support-bot' }, output: { id: AGENT_EXAMPLE.id, deleted: true } },
+    errors: ['NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
     route: { method: 'DELETE', path: '/v1/agents/:id' },
     toolset: 'agents',
     line: 'operations',
@@ -261,6 +283,9 @@ function unblocking(deps: Deps): Operation {
     scope: 'agents:write',
     input: agentOnly,
     output: agentShape,
+    example: { input: { id: 'support-bot' }, output: AGENT_EXAMPLE },
+    errors: ['NOT_FOUND'],
+    idempotent: true,
     route: { method: 'POST', path: '/v1/agents/:id/unblock' },
     toolset: null,
     line: 'operations',

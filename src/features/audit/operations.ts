@@ -4,6 +4,7 @@ import { AUDIT_PAGE, AUDIT_PAGE_MAX, ID_CHARS_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok } from '#kernel/result.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
+import { ENTRY_EXAMPLE, type Entry, entryShape } from './shape.ts';
 import { type EntryRow, type Filter, selectPage } from './store.ts';
 import type { ChainReport } from './verify.ts';
 
@@ -23,24 +24,32 @@ const pageInput = z.strictObject({
     .regex(/^\d{1,15}$/)
     .optional()
     .describe('next_cursor of the page before; loses nothing.'),
-  agent_id: z.string().max(ID_CHARS_MAX).optional(),
-  passport_jti: z.string().max(ID_CHARS_MAX).optional(),
+  agent_id: z.string().max(ID_CHARS_MAX).optional().describe('Only entries of this agent, by id.'),
+  passport_jti: z.string().max(ID_CHARS_MAX).optional().describe('Only entries of this passport.'),
 });
 
 const pageOutput = z.strictObject({
-  entries: z
-    .array(z.record(z.string(), z.unknown()))
-    .describe('Newest first; entry_hash stands beside the chained fields.'),
-  max_timestamp: z.number().int().describe('Watermark for since.'),
-  next_cursor: z.string().nullable(),
+  entries: z.array(entryShape).describe('Newest first; entry_hash stands beside the chained fields.'),
+  max_timestamp: z.number().int().min(0).describe('Watermark for since.'),
+  next_cursor: z.string().nullable().describe('Give it as cursor for older entries; null at the end.'),
 });
 
 const reportOutput = z.strictObject({
-  valid: z.boolean(),
-  entries: z.number().int(),
-  head_seq: z.number().int(),
-  head_hash: z.string(),
-  first_break: z.strictObject({ seq: z.number().int(), reason: z.string() }).optional(),
+  valid: z.boolean().describe('Every entry is there, in order, unchanged, up to the recorded head.'),
+  entries: z.number().int().min(0).describe('Entries that were walked.'),
+  head_seq: z
+    .number()
+    .int()
+    .min(0)
+    .describe('Number of the last entry. Note it elsewhere from time to time.'),
+  head_hash: z.string().describe('Hash of the last entry. Note it elsewhere, too.'),
+  first_break: z
+    .strictObject({
+      seq: z.number().int().min(0).describe('Number of the entry where the chain breaks.'),
+      reason: z.string().describe('What is wrong there.'),
+    })
+    .optional()
+    .describe('The first break, where there is one.'),
 });
 
 export function auditOperations({ reader, scanChain }: Deps): readonly Operation[] {
@@ -53,6 +62,11 @@ export function auditOperations({ reader, scanChain }: Deps): readonly Operation
     scope: 'audit:read',
     input: pageInput,
     output: pageOutput,
+    example: {
+      input: { limit: 1 },
+      output: { entries: [ENTRY_EXAMPLE], max_timestamp: ENTRY_EXAMPLE.timestamp, next_cursor: '41' },
+    },
+    errors: [],
     route: { method: 'GET', path: '/v1/audit' },
     toolset: 'audit',
     line: 'operations',
@@ -71,6 +85,11 @@ export function auditOperations({ reader, scanChain }: Deps): readonly Operation
     scope: 'audit:read',
     input: z.strictObject({}),
     output: reportOutput,
+    example: {
+      input: {},
+      output: { valid: true, entries: 41, head_seq: 41, head_hash: ENTRY_EXAMPLE.entry_hash },
+    },
+    errors: [],
     route: { method: 'GET', path: '/v1/audit/verify-chain' },
     toolset: 'audit',
     line: 'operations',
@@ -99,7 +118,11 @@ function visible(caller: Caller): Filter['visibleTo'] {
 }
 
 function pageOf(rows: readonly EntryRow[], input: PageInput): z.infer<typeof pageOutput> {
-  const entries = rows.map((row) => ({ ...(JSON.parse(row.bytes) as object), entry_hash: row.entry_hash }));
+  // The bytes are ours, written by sealEntry and covered by the hash beside them.
+  const entries = rows.map((row) => ({
+    ...(JSON.parse(row.bytes) as Omit<Entry, 'entry_hash'>),
+    entry_hash: row.entry_hash,
+  }));
   const last = rows.at(-1);
   return {
     entries,

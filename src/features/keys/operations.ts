@@ -30,7 +30,17 @@ export function mintKey({ host, pepper }: Pick<Deps, 'host' | 'pepper'>, name: s
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
-const shown = z.strictObject({ id: z.string(), name: z.string(), created_at: z.string() });
+const shown = z.strictObject({
+  id: z.string().describe('Id of the key, key_…. It is no secret.'),
+  name: z.string().describe('What the key is for.'),
+  created_at: z.string().describe('When it was made, RFC 3339 UTC.'),
+});
+
+const EXAMPLE: z.output<typeof shown> = {
+  id: 'key_0a1b2c3d4e5f60718293a4b5c6d7e8f9',
+  name: 'laptop of Kim',
+  created_at: '2026-11-23T09:30:00.000Z',
+};
 
 export function keyOperations(deps: Deps): readonly Operation[] {
   const create = operation({
@@ -41,7 +51,13 @@ export function keyOperations(deps: Deps): readonly Operation[] {
     callers: ['person'],
     scope: 'agents:write',
     input: z.strictObject({ name: z.string().min(1).max(64).describe('What the key is for.') }),
-    output: shown.extend({ api_key: z.string() }),
+    output: shown.extend({ api_key: z.string().describe('The key itself, shown this once.') }),
+    example: {
+      input: { name: EXAMPLE.name },
+      output: { ...EXAMPLE, api_key: 'sk_live_EXAMPLE_not_a_real_key' },
+    },
+    errors: [],
+    statuses: [201],
     route: { method: 'POST', path: '/v1/keys' },
     toolset: null,
     line: 'operations',
@@ -64,10 +80,15 @@ export function keyOperations(deps: Deps): readonly Operation[] {
     callers: ['person'],
     scope: 'agents:read',
     input: z.strictObject({
-      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
-      cursor: z.string().max(100).optional(),
+      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE).describe('Keys per page.'),
+      cursor: z.string().max(100).optional().describe('next_cursor of the page before.'),
     }),
-    output: z.strictObject({ keys: z.array(shown), next_cursor: z.string().nullable() }),
+    output: z.strictObject({
+      keys: z.array(shown).describe('Live keys of this page.'),
+      next_cursor: z.string().nullable().describe('Give it as cursor for the next page; null at the end.'),
+    }),
+    example: { input: {}, output: { keys: [EXAMPLE], next_cursor: null } },
+    errors: [],
     route: { method: 'GET', path: '/v1/keys' },
     toolset: null,
     line: 'operations',
@@ -85,8 +106,13 @@ export function keyOperations(deps: Deps): readonly Operation[] {
     effect: 'destroy',
     callers: ['person'],
     scope: 'agents:write',
-    input: z.strictObject({ id: z.string().max(100) }),
-    output: z.strictObject({ id: z.string(), revoked: z.boolean() }),
+    input: z.strictObject({ id: z.string().max(100).describe('Id of the key, key_….') }),
+    output: z.strictObject({
+      id: z.string().describe('Id of the key that is revoked.'),
+      revoked: z.boolean().describe('Always true; a refusal is an error.'),
+    }),
+    example: { input: { id: EXAMPLE.id }, output: { id: EXAMPLE.id, revoked: true } },
+    errors: ['NOT_FOUND'],
     route: { method: 'DELETE', path: '/v1/keys/:id' },
     toolset: null,
     line: 'operations',

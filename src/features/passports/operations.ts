@@ -19,12 +19,17 @@ import type { Reader } from '#platform/storage/compiler.ts';
 import { type ConstraintProblem, planPassport, type Wish } from './issue.ts';
 import { newPassport, tokenOf } from './mint.ts';
 import {
+  CLAIMS_EXAMPLE,
+  ISSUE_EXAMPLE,
   issueInput,
   issueOutput,
+  jwksOutput,
   listOutput,
+  PASSPORT_EXAMPLE,
   revokeOutput,
   showIssued,
   showListed,
+  TOKEN_EXAMPLE,
   verifyOutput,
 } from './shape.ts';
 import {
@@ -65,6 +70,9 @@ function issuing(deps: Deps): Operation {
     scope: 'passports:write',
     input: issueInput,
     output: issueOutput,
+    example: { input: ISSUE_EXAMPLE, output: { ...PASSPORT_EXAMPLE, token: TOKEN_EXAMPLE } },
+    errors: ['NOT_FOUND', 'FORBIDDEN', 'PASSPORT_BLOCKED', 'ACCOUNTABILITY_REQUIRED', 'SCOPE_ESCALATION'],
+    statuses: [201],
     route: { method: 'POST', path: '/v1/passports/issue' },
     toolset: 'default',
     line: 'operations',
@@ -148,8 +156,10 @@ function verifying(deps: Deps): Operation {
     effect: 'read',
     callers: 'anyone',
     scope: 'passports:read',
-    input: z.strictObject({ token: z.string().max(CALL_TEXT_CHARS_MAX) }),
+    input: z.strictObject({ token: z.string().max(CALL_TEXT_CHARS_MAX).describe('The passport, a JWT.') }),
     output: verifyOutput,
+    example: { input: { token: TOKEN_EXAMPLE }, output: { valid: true, claims: CLAIMS_EXAMPLE } },
+    errors: [],
     route: { method: 'POST', path: '/v1/passports/verify' },
     toolset: 'passports',
     line: 'operations',
@@ -159,7 +169,7 @@ function verifying(deps: Deps): Operation {
       const keys = new Map([[deps.key.kid, deps.key.publicKey]]);
       const claims = readToken(input.token, { keys, issuer: deps.issuer(), nowMs });
       if (!claims.ok) return ok({ output: { valid: false, code: claims.fault.code }, changes: [] });
-      return ok({ output: { valid: true, claims: { ...claims.value } }, changes: [] });
+      return ok({ output: { valid: true, claims: claims.value }, changes: [] });
     },
   });
 }
@@ -173,12 +183,17 @@ function listing(deps: Deps): Operation {
     callers: ['key', 'passport', 'person'],
     scope: 'passports:read',
     input: z.strictObject({
-      agent_id: z.string().max(ID_CHARS_MAX).optional(),
-      session_id: z.string().max(ID_CHARS_MAX).optional(),
-      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE),
-      cursor: z.string().max(ID_CHARS_MAX).optional(),
+      agent_id: z.string().max(ID_CHARS_MAX).optional().describe('Only of this agent, by id or name.'),
+      session_id: z.string().max(ID_CHARS_MAX).optional().describe('Only of this session.'),
+      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE).describe('Passports per page.'),
+      cursor: z.string().max(ID_CHARS_MAX).optional().describe('next_cursor of the page before.'),
     }),
     output: listOutput,
+    example: {
+      input: { agent_id: 'support-bot' },
+      output: { passports: [PASSPORT_EXAMPLE], next_cursor: null },
+    },
+    errors: [],
     route: { method: 'GET', path: '/v1/passports' },
     toolset: 'passports',
     line: 'operations',
@@ -209,10 +224,21 @@ function revoking(deps: Deps): Operation {
     callers: ['key', 'passport', 'person'],
     scope: 'passports:write',
     input: z.strictObject({
-      jti: z.string().max(ID_CHARS_MAX),
-      reason: z.string().max(REASON_CHARS_MAX).optional(),
+      jti: z.string().max(ID_CHARS_MAX).describe('Id of the passport, pp_….'),
+      reason: z.string().max(REASON_CHARS_MAX).optional().describe('Why, for the log.'),
     }),
     output: revokeOutput,
+    example: {
+      input: { jti: PASSPORT_EXAMPLE.jti, reason: 'the mission is over' },
+      output: {
+        revoked: [PASSPORT_EXAMPLE.jti],
+        cascaded: 0,
+        cut: { requests: 0, streams: 0, calls: 0, approvals: 0 },
+        took_ms: 1,
+      },
+    },
+    errors: ['NOT_FOUND', 'FORBIDDEN'],
+    idempotent: true,
     route: { method: 'POST', path: '/v1/passports/:jti/revoke' },
     toolset: 'default',
     line: 'operations',
@@ -260,12 +286,19 @@ function publishing(deps: Deps): Operation {
     callers: 'anyone',
     scope: 'passports:read',
     input: z.strictObject({}),
-    output: z.strictObject({ keys: z.array(z.record(z.string(), z.string())) }),
+    output: jwksOutput,
+    example: {
+      input: {},
+      output: {
+        keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'EXAMPLE', kid: 'EXAMPLE', alg: 'EdDSA', use: 'sig' }],
+      },
+    },
+    errors: [],
     route: { method: 'GET', path: '/v1/.well-known/jwks.json' },
     toolset: null,
     line: 'operations',
     run: async () => {
-      const key = { ...deps.key.publicJwk, kid: deps.key.kid, alg: 'EdDSA', use: 'sig' };
+      const key = { ...deps.key.publicJwk, kid: deps.key.kid, alg: 'EdDSA', use: 'sig' } as const;
       return ok({ output: { keys: [key] }, changes: [] });
     },
   });

@@ -12,9 +12,20 @@ import {
   SCOPE_CHARS_MAX,
   SERVICE_NAME_CHARS_MAX,
 } from '#kernel/limits.ts';
+import type { Shown } from '#kernel/operation.ts';
 import { type PassportRow, servicesOf } from './store.ts';
 
-const scalar = z.union([z.string().max(CONSTRAINT_VALUE_CHARS_MAX), z.number(), z.boolean(), z.null()]);
+const scalars = [
+  z.string().max(CONSTRAINT_VALUE_CHARS_MAX),
+  z.number(),
+  z.boolean(),
+  z.null(),
+] as const;
+const scalar = z.union(scalars);
+
+const CONSTRAINED =
+  'What is looked at: method, url.pathname, url.host, url.origin, headers.NAME, query.NAME or body.a.b.';
+const OPERATOR = 'How it is compared. An absent path fails all but absent, not_eq and not_in.';
 
 export const issueInput = z.strictObject({
   agent_id: z.string().max(ID_CHARS_MAX).optional().describe('Agent by id. Give agent_id or agent.'),
@@ -26,8 +37,14 @@ export const issueInput = z.strictObject({
         .array(z.string().max(SERVICE_NAME_CHARS_MAX))
         .max(LIST_MEMBERS_MAX)
         .describe('Services the mission needs.'),
-      will_delegate: z.boolean().optional(),
-      estimated_duration_seconds: z.number().int().min(1).max(MISSION_SECONDS_MAX).optional(),
+      will_delegate: z.boolean().optional().describe('Whether the agent means to pass a part on to others.'),
+      estimated_duration_seconds: z
+        .number()
+        .int()
+        .min(1)
+        .max(MISSION_SECONDS_MAX)
+        .optional()
+        .describe('How long the mission may take, for whoever reads the log.'),
     })
     .optional()
     .describe('Required unless the agent is in standard mode.'),
@@ -39,67 +56,211 @@ export const issueInput = z.strictObject({
   constraints: z
     .array(
       z.strictObject({
-        service: z.string().max(SERVICE_NAME_CHARS_MAX),
-        path: z.string().max(SCOPE_CHARS_MAX),
-        op: z.enum(OPERATORS),
-        value: z.union([scalar, z.array(scalar).max(LIST_MEMBERS_MAX)]).optional(),
+        service: z.string().max(SERVICE_NAME_CHARS_MAX).describe('Service whose calls are constrained.'),
+        path: z.string().max(SCOPE_CHARS_MAX).describe(CONSTRAINED),
+        op: z.enum(OPERATORS).describe(OPERATOR),
+        value: z
+          .union([...scalars, z.array(scalar).max(LIST_MEMBERS_MAX)])
+          .optional()
+          .describe('Value to compare with; a list for in and not_in, none for exists and absent.'),
       }),
     )
     .max(LIST_MEMBERS_MAX)
     .optional()
     .describe('Every call must meet all of them.'),
-  ttl_seconds: z.number().int().min(PASSPORT_TTL_SECONDS_MIN).max(PASSPORT_TTL_SECONDS_MAX).optional(),
+  ttl_seconds: z
+    .number()
+    .int()
+    .min(PASSPORT_TTL_SECONDS_MIN)
+    .max(PASSPORT_TTL_SECONDS_MAX)
+    .optional()
+    .describe('Life of the passport; passports.ttl of the config if left out, and never above ttl_max.'),
   checkpoint_interval_seconds: z
     .number()
     .int()
     .min(PASSPORT_TTL_SECONDS_MIN)
     .max(PASSPORT_TTL_SECONDS_MAX)
-    .optional(),
+    .optional()
+    .describe('How often the agent means to report; stands in the claims.'),
 });
 
-const serviceShape = z.strictObject({
-  service: z.string(),
-  scopes: z.array(z.string()),
-  constraints: z.array(z.record(z.string(), z.unknown())),
-});
+const constraintsShape = z
+  .array(
+    z.strictObject({
+      path: z.string().describe(CONSTRAINED),
+      op: z.enum(OPERATORS).describe(OPERATOR),
+      value: z
+        .union([...scalars, z.array(scalar)])
+        .optional()
+        .describe('Value to compare with.'),
+    }),
+  )
+  .describe('Conditions that every call to this service must meet.');
+const scopesShape = z.array(z.string()).describe('Scopes, service:resource:verb.');
+
 const listed = z.strictObject({
-  jti: z.string(),
-  session_id: z.string(),
-  agent_id: z.string(),
-  expires_at: z.string(),
-  services: z.array(serviceShape),
+  jti: z.string().describe('Id of the passport, pp_…. It is no secret.'),
+  session_id: z.string().describe('Session (mission), ses_…; all passports of one mission share it.'),
+  agent_id: z.string().describe('Agent that holds it.'),
+  expires_at: z.string().describe('When it ends, RFC 3339 UTC.'),
+  services: z
+    .array(
+      z.strictObject({
+        service: z.string().describe('Name of the service.'),
+        scopes: scopesShape,
+        constraints: constraintsShape,
+      }),
+    )
+    .describe('What it lets the agent do. The live config may narrow it further.'),
 });
 
-export const issueOutput = listed.extend({ token: z.string() });
-export const listOutput = z.strictObject({ passports: z.array(listed), next_cursor: z.string().nullable() });
+export const issueOutput = listed.extend({
+  token: z.string().describe('The passport itself, a JWT. Send it as passport, X-Passport-Token or Bearer.'),
+});
+export const listOutput = z.strictObject({
+  passports: z.array(listed).describe('Live passports of this page.'),
+  next_cursor: z.string().nullable().describe('Give it as cursor for the next page; null at the end.'),
+});
+
+const id = (says: string) => z.string().describe(says);
+const seconds = (says: string) => z.number().int().min(0).describe(says);
+const claimsShape = z.strictObject({
+  iss: id('Issuer: the public URL of the appliance.'),
+  aud: id('Audience: the same URL.'),
+  sub: id('Agent that holds the passport.'),
+  iat: seconds('Issued at, unix seconds.'),
+  nbf: seconds('Not valid before, unix seconds.'),
+  exp: seconds('Ends at, unix seconds.'),
+  jti: id('Id of the passport.'),
+  stk: z
+    .strictObject({
+      operator_id: id('Operator of the appliance.'),
+      agent_id: id('Agent by id.'),
+      agent_name: id('Agent by name.'),
+      services: z
+        .array(
+          z.strictObject({
+            service_id: id('Service by id.'),
+            service_name: id('Service by name.'),
+            scopes: scopesShape,
+            credential_ref: id('Names the credential; it is not the credential.'),
+            constraints: constraintsShape,
+          }),
+        )
+        .describe('What the passport lets the agent do.'),
+      identity_claims: z.array(z.unknown()).describe('Always empty here.'),
+      delegation_depth: z.number().int().min(0).describe('Hops from the first passport of the mission.'),
+      session_id: id('Session (mission).'),
+      accountability: id('Mode of the agent when the passport was issued.'),
+      intent_summary: z.string().nullable().describe('What the agent said it is going to do.'),
+      intent_services: z.array(z.string()).describe('Services it said it needs.'),
+      checkpoint_interval: z.number().int().nullable().describe('Seconds between two reports of the agent.'),
+      parent_jti: z.string().nullable().describe('Passport it was delegated from.'),
+      chain: z.array(z.string()).describe('All passports above it, the first one first.'),
+    })
+    .describe('Claims of our own.'),
+});
 export const verifyOutput = z.strictObject({
-  valid: z.boolean(),
-  claims: z.record(z.string(), z.unknown()).optional(),
-  code: z.string().optional(),
-});
-const count = z.number().int();
-export const revokeOutput = z.strictObject({
-  revoked: z.array(z.string()),
-  cascaded: count,
-  cut: z.strictObject({ requests: count, streams: count, calls: count, approvals: count }),
-  took_ms: count,
+  valid: z.boolean().describe('The passport would be taken right now.'),
+  claims: claimsShape.optional().describe('What it holds, where it is valid.'),
+  code: z.string().optional().describe('Why it is not valid, as in the table of errors.'),
 });
 
-export function showListed(row: PassportRow): z.infer<typeof listed> {
+export const jwksOutput = z.strictObject({
+  keys: z
+    .array(
+      z.strictObject({
+        kty: z.literal('OKP').describe('Kind of key (RFC 8037).'),
+        crv: z.literal('Ed25519').describe('Curve.'),
+        x: z.string().describe('Public key, base64url.'),
+        kid: z.string().describe('Thumbprint of the key; the header of a passport names it.'),
+        alg: z.literal('EdDSA').describe('Signature algorithm.'),
+        use: z.literal('sig').describe('The key verifies signatures and nothing else.'),
+      }),
+    )
+    .describe('All keys whose passports may still be out.'),
+});
+
+const count = (says: string) => z.number().int().min(0).describe(says);
+export const revokeOutput = z.strictObject({
+  revoked: z.array(z.string()).describe('Passports that this call revoked; none if it was revoked before.'),
+  cascaded: count('How many of them were revoked because they descend from the named one.'),
+  cut: z
+    .strictObject({
+      requests: count('Calls under way that were cut.'),
+      streams: count('Open streams that were cut.'),
+      calls: count('Calls waiting that were ended.'),
+      approvals: count('Approvals that were ended.'),
+    })
+    .describe('What was open and has been ended.'),
+  took_ms: count('Milliseconds that it took.'),
+});
+
+export const PASSPORT_EXAMPLE: z.output<typeof listed> = {
+  jti: 'pp_9c8b7a6f5e4d3c2b1a0918273645546f',
+  session_id: 'ses_6b1f2e3d4c5b6a798897a6b5c4d3e2f1',
+  agent_id: 'agt_3f9a1c5e7b2d4860a1b2c3d4e5f60718',
+  expires_at: '2026-11-23T09:45:00.000Z',
+  services: [
+    {
+      service: 'billing',
+      scopes: ['billing:invoices:read'],
+      constraints: [{ path: 'query.customer', op: 'eq', value: 'cus_42' }],
+    },
+  ],
+};
+export const ISSUE_EXAMPLE: z.input<typeof issueInput> = {
+  agent: 'support-bot',
+  intent: { summary: 'Answer a question about invoice in_7', services: ['billing'] },
+  scopes: ['billing:invoices:read'],
+  constraints: [{ service: 'billing', path: 'query.customer', op: 'eq', value: 'cus_42' }],
+};
+export const TOKEN_EXAMPLE = 'eyJ.EXAMPLE.not-a-real-passport';
+
+export const CLAIMS_EXAMPLE: z.output<typeof claimsShape> = {
+  iss: 'http://localhost:7822',
+  aud: 'http://localhost:7822',
+  sub: PASSPORT_EXAMPLE.agent_id,
+  iat: 1_795_426_200,
+  nbf: 1_795_426_200,
+  exp: 1_795_427_100,
+  jti: PASSPORT_EXAMPLE.jti,
+  stk: {
+    operator_id: 'local',
+    agent_id: PASSPORT_EXAMPLE.agent_id,
+    agent_name: 'support-bot',
+    services: [
+      {
+        service_id: 'billing',
+        service_name: 'billing',
+        scopes: ['billing:invoices:read'],
+        credential_ref: 'service:billing',
+        constraints: [{ path: 'query.customer', op: 'eq', value: 'cus_42' }],
+      },
+    ],
+    identity_claims: [],
+    delegation_depth: 0,
+    session_id: PASSPORT_EXAMPLE.session_id,
+    accountability: 'enforced',
+    intent_summary: 'Answer a question about invoice in_7',
+    intent_services: ['billing'],
+    checkpoint_interval: null,
+    parent_jti: null,
+    chain: [],
+  },
+};
+
+export function showListed(row: PassportRow): Shown<z.infer<typeof listed>> {
   return {
     jti: row.jti,
     session_id: row.session_id,
     agent_id: row.agent_id,
     expires_at: new Date(row.expires_at).toISOString(),
-    services: servicesOf(row).map(({ service, scopes, constraints }) => ({
-      service,
-      scopes: [...scopes],
-      constraints: constraints.map((constraint) => ({ ...constraint })),
-    })),
+    services: servicesOf(row),
   };
 }
 
-export const showIssued = (row: PassportRow, token: string): z.infer<typeof issueOutput> => ({
+export const showIssued = (row: PassportRow, token: string): Shown<z.infer<typeof issueOutput>> => ({
   token,
   ...showListed(row),
 });

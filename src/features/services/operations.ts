@@ -5,8 +5,8 @@ import { ok } from '#kernel/result.ts';
 import type { Service } from './model.ts';
 
 const serviceShape = z.strictObject({
-  name: z.string(),
-  title: z.string(),
+  name: z.string().describe('Name of the service, as calls and grants give it.'),
+  title: z.string().describe('Name for people.'),
   base_url: z.string().describe('Every call goes below this URL.'),
   connected: z.boolean().describe('A usable credential is there.'),
   reason: z.string().optional().describe('Why it is not connected.'),
@@ -14,6 +14,15 @@ const serviceShape = z.strictObject({
   approval: z.array(z.string()).describe('Actions that a person must approve first.'),
 });
 type ServiceShape = z.infer<typeof serviceShape>;
+
+const SERVICE_EXAMPLE: ServiceShape = {
+  name: 'billing',
+  title: 'Billing',
+  base_url: 'https://billing.internal:8443/v1',
+  connected: true,
+  scopes: ['billing:invoices:read', 'billing:invoices:create'],
+  approval: ['billing:refunds:create'],
+};
 
 type Deps = {
   readonly services: () => Iterable<Service>;
@@ -33,7 +42,13 @@ export function serviceOperations(deps: Deps): readonly Operation[] {
     callers: ['key', 'passport', 'person'],
     scope: 'services:read',
     input: z.strictObject({}),
-    output: z.strictObject({ services: z.array(serviceShape) }),
+    output: z.strictObject({
+      services: z
+        .array(serviceShape)
+        .describe('Services of the config; those of the agent where one is named.'),
+    }),
+    example: { input: {}, output: { services: [SERVICE_EXAMPLE] } },
+    errors: [],
     route: { method: 'GET', path: '/v1/services' },
     toolset: 'default',
     line: 'operations',

@@ -26,10 +26,10 @@ const name = z
   .max(SERVICE_NAME_CHARS_MAX)
   .describe('Name under which a service of the config references it.');
 const stored = z.strictObject({
-  name: z.string(),
-  service: z.string(),
-  version: z.number().int(),
-  updated_at: z.string(),
+  name: z.string().describe('Name of the secret.'),
+  service: z.string().describe('Service that it is bound to.'),
+  version: z.number().int().min(1).describe('Grows by one with every value that is set.'),
+  updated_at: z.string().describe('When this version was stored, RFC 3339 UTC.'),
 });
 
 export function secretOperations(deps: Deps): readonly Operation[] {
@@ -42,6 +42,11 @@ export function secretOperations(deps: Deps): readonly Operation[] {
     scope: 'services:read',
     input: z.strictObject({ name, value: z.string().describe('The secret. It cannot be read back.') }),
     output: stored,
+    example: {
+      input: { name: 'billing', value: 'EXAMPLE-not-a-real-secret' },
+      output: { name: 'billing', service: 'billing', version: 3, updated_at: '2026-11-23T09:30:00.000Z' },
+    },
+    errors: ['CONFLICT'],
     route: { method: 'PUT', path: '/v1/secrets/:name' },
     toolset: null,
     line: 'operations',
@@ -68,7 +73,12 @@ export function secretOperations(deps: Deps): readonly Operation[] {
     callers: ['person'],
     scope: 'services:read',
     input: z.strictObject({ name }),
-    output: z.strictObject({ name: z.string(), deleted: z.boolean() }),
+    output: z.strictObject({
+      name: z.string().describe('Name of the secret that is gone.'),
+      deleted: z.boolean().describe('Always true; a refusal is an error.'),
+    }),
+    example: { input: { name: 'billing' }, output: { name: 'billing', deleted: true } },
+    errors: ['NOT_FOUND'],
     route: { method: 'DELETE', path: '/v1/secrets/:name' },
     toolset: null,
     line: 'operations',

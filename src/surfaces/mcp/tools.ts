@@ -1,17 +1,17 @@
 // MCP tools from the operations: listed once, called by name. Schemas are closed plain objects (protocol.md 7, must 17).
-import { z } from 'zod';
 import { envelope, Fault } from '#kernel/errors.ts';
 import { MCP_BODY_CHARS_MAX } from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
 import type { Arrival, OperationLine } from '#pipeline/operations.ts';
 import type { Registry } from '#pipeline/registry.ts';
+import { type Schema, schemaOf } from '#surfaces/openapi/schema.ts';
 
 export type ToolListing = {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  readonly inputSchema: Record<string, unknown>;
-  readonly outputSchema: Record<string, unknown>;
+  readonly inputSchema: Schema;
+  readonly outputSchema: Schema;
   readonly annotations: Record<string, boolean>;
 };
 
@@ -22,33 +22,31 @@ export type ToolResult = {
 };
 
 /** Built once: clients list the tools before every model turn. */
-export function listTools(registry: Registry): readonly ToolListing[] {
-  return registry.defaultTools.map((operation) => ({
-    name: operation.name,
-    title: titleOf(operation.name),
-    description: operation.summary,
-    inputSchema: schemaOf(operation.input, 'input'),
-    outputSchema: schemaOf(operation.output, 'output'),
+export const listTools = (registry: Registry): readonly ToolListing[] => registry.defaultTools.map(toolOf);
+
+export function toolOf(operation: Operation): ToolListing {
+  const { name, summary, effect, input, output, line, idempotent = effect === 'read' } = operation;
+  return {
+    name,
+    title: titleOf(name),
+    description: summary,
+    inputSchema: schemaOf(input, 'input'),
+    outputSchema: schemaOf(output, 'output'),
     annotations: {
-      readOnlyHint: operation.effect === 'read',
-      destructiveHint: operation.effect === 'destroy',
-      idempotentHint: operation.effect === 'read',
-      openWorldHint: operation.line === 'traffic',
+      readOnlyHint: effect === 'read',
+      destructiveHint: effect === 'destroy',
+      idempotentHint: idempotent,
+      openWorldHint: line === 'traffic',
     },
-  }));
+  };
 }
 
-const titleOf = (name: string): string =>
+export const titleOf = (name: string): string =>
   name
     .replace('stack_', '')
     .split('_')
     .map((word, at) => (at === 0 ? `${word.slice(0, 1).toUpperCase()}${word.slice(1)}` : word))
     .join(' ');
-
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
-  const { $schema: _, ...plain } = z.toJSONSchema(schema, { io, unrepresentable: 'any', reused: 'inline' });
-  return plain;
-}
 
 export type ToolCall = { readonly name: string; readonly input: unknown };
 export type ToolCaller = Arrival & { readonly caller: Caller };
