@@ -159,11 +159,6 @@ export const REFUSALS = {
     message: 'The vault cannot open this credential, so the call was not sent.',
     next: 'The operator must check the key file and bind the credential again.',
   },
-  SHUTTING_DOWN: {
-    status: 503,
-    message: 'The appliance is stopping.',
-    next: 'Try again in a moment.',
-  },
   UPSTREAM_TIMEOUT: {
     status: 504,
     message: 'The service did not answer in time.',

@@ -10,7 +10,7 @@ export type Refusals = {
 };
 
 /** Step 1: a credential that is presented is judged, also where none is needed. */
-const AUTHENTICATE: readonly FaultCode[] = [
+export const AUTHENTICATE: readonly FaultCode[] = [
   'UNAUTHORIZED',
   'INVALID_API_KEY',
   'PASSPORT_INVALID',

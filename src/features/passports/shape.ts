@@ -15,12 +15,7 @@ import {
 import type { Shown } from '#kernel/operation.ts';
 import { type PassportRow, servicesOf } from './store.ts';
 
-const scalars = [
-  z.string().max(CONSTRAINT_VALUE_CHARS_MAX),
-  z.number(),
-  z.boolean(),
-  z.null(),
-] as const;
+const scalars = [z.string().max(CONSTRAINT_VALUE_CHARS_MAX), z.number(), z.boolean(), z.null()] as const;
 const scalar = z.union(scalars);
 
 const CONSTRAINED =

@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import express, { type Express } from 'express';
 import { asFault, Fault } from '#kernel/errors.ts';
 import { mountMcp } from '#surfaces/mcp/mount.ts';
+import { mountDocuments } from '#surfaces/openapi/mount.ts';
 import { mountRest } from '#surfaces/rest/routes.ts';
 import { type Channel, sendFault, sendJson } from './exchange.ts';
 import { guardRequest, type HostList } from './guard.ts';
@@ -21,6 +22,7 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
     else sendFault(response, fault);
   });
   mountHealth(app, surface);
+  mountDocuments(app, surface);
   mountRest(app, surface, channel);
   if (channel === 'network') mountMcp(app, surface);
   app.use((_request: IncomingMessage, response: ServerResponse) =>

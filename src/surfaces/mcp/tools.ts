@@ -5,6 +5,7 @@ import type { Caller, Operation } from '#kernel/operation.ts';
 import type { Arrival, OperationLine } from '#pipeline/operations.ts';
 import type { Registry } from '#pipeline/registry.ts';
 import { type Schema, schemaOf } from '#surfaces/openapi/schema.ts';
+import { titleOf } from '#surfaces/openapi/verbs.ts';
 
 export type ToolListing = {
   readonly name: string;
@@ -40,13 +41,6 @@ export function toolOf(operation: Operation): ToolListing {
     },
   };
 }
-
-export const titleOf = (name: string): string =>
-  name
-    .replace('stack_', '')
-    .split('_')
-    .map((word, at) => (at === 0 ? `${word.slice(0, 1).toUpperCase()}${word.slice(1)}` : word))
-    .join(' ');
 
 export type ToolCall = { readonly name: string; readonly input: unknown };
 export type ToolCaller = Arrival & { readonly caller: Caller };
