@@ -48,13 +48,14 @@ const AUTHENTICATION_CODES = new Set(['UNAUTHORIZED', 'INVALID_API_KEY', 'PASSPO
 export function createOperationLine(deps: Deps): OperationLine {
   return {
     authenticate: (arrival) => identify(deps, arrival),
-    admit: (operation, arrival) => guard(deps, () => admit(deps, operation, arrival)),
-    invoke: (operation, input, from) => guard(deps, () => travel(deps, operation, { input, from })),
+    admit: (operation, arrival) => guard(deps, arrival.trace, () => admit(deps, operation, arrival)),
+    invoke: (operation, input, from) =>
+      guard(deps, from.trace, () => travel(deps, operation, { input, from })),
   };
 }
 
 async function identify(deps: Deps, arrival: Arrival): Promise<Result<Caller>> {
-  const caller = await guard(deps, () => deps.authenticator.caller(arrival.presented));
+  const caller = await guard(deps, arrival.trace, () => deps.authenticator.caller(arrival.presented));
   if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
   return caller;
 }
@@ -67,15 +68,16 @@ async function admit(deps: Deps, operation: Operation, arrival: Arrival): Promis
   return deny(deps, operation, { from: { ...arrival, caller: caller.value }, fault: allowed.fault });
 }
 
-/** Whatever is thrown becomes INTERNAL: logged whole, shown as nothing (invariant 10). */
-async function guard<T>(deps: Deps, step: () => Promise<Result<T>>): Promise<Result<T>> {
+/** Whatever is thrown becomes INTERNAL: logged whole, shown as nothing but where to find it (invariant 10). */
+async function guard<T>(deps: Deps, trace: Trace, step: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await step();
   } catch (thrown) {
     const fault = asFault(thrown);
-    if (fault.code === 'INTERNAL')
-      deps.log.error('unexpected error', { error: stackOf(fault.cause ?? fault) });
-    return refuse(fault);
+    if (fault.code !== 'INTERNAL') return refuse(fault);
+    const trace_id = trace.traceId;
+    deps.log.error('unexpected error', { trace_id, error: stackOf(fault.cause ?? fault) });
+    return refuse(new Fault('INTERNAL', { cause: fault.cause ?? fault, metadata: { trace_id } }));
   }
 }
 

@@ -93,7 +93,11 @@ async function venture(steps: Steps, intended: Intended, out: Out): Promise<Resu
   } catch (thrown) {
     const { detail, cause } = asFault(thrown);
     return refuse(
-      new Fault('INTERNAL', { detail: detail ?? 'thrown on the traffic line', cause, metadata: { sent } }),
+      new Fault('INTERNAL', {
+        detail: detail ?? 'thrown on the traffic line',
+        cause,
+        metadata: { sent, trace_id: intended.intent.trace_id },
+      }),
     );
   }
 }

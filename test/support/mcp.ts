@@ -1,6 +1,7 @@
 // The smallest possible MCP client: one POST, the JSON-RPC answer out of a JSON or an SSE body. It shows what
 // stands on the wire, without a client library that would mend it.
 import type { Appliance } from './appliance.ts';
+import { assertToolDocumented } from './documented.ts';
 import type { Json } from './requests.ts';
 
 export type RpcAnswer = {
@@ -42,6 +43,8 @@ export async function rpc(
   });
   const text = await response.text();
   const body = message(text);
+  if (request.method === 'tools/call')
+    assertToolDocumented(String(request.params?.['name']), (body['result'] ?? {}) as Json);
   return {
     status: response.status,
     headers: response.headers,

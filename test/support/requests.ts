@@ -1,6 +1,7 @@
 // JSON requests to a running appliance: over TCP with a key, and over the local socket, which is the person `local`.
 import { request } from 'node:http';
 import type { Appliance, Installation } from './appliance.ts';
+import { assertDocumented } from './documented.ts';
 
 export type Json = Record<string, unknown>;
 export type Answer = {
@@ -42,11 +43,19 @@ export async function ask(to: Appliance, path: string, sending: Sending = {}): P
   }
   const response = await fetch(`${to.url}${path}`, init);
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, body: parsed(text) };
+  const body = parsed(text);
+  assertDocumented(init.method ?? 'GET', path, { status: response.status, body });
+  return { status: response.status, headers: response.headers, text, body };
 }
 
 /** A request over `data_dir/stack.sock`. */
-export function askLocally(to: Installation, path: string, sending: Sending = {}): Promise<Answer> {
+export async function askLocally(to: Installation, path: string, sending: Sending = {}): Promise<Answer> {
+  const answer = await overSocket(to, path, sending);
+  assertDocumented(sending.method ?? (sending.body === undefined ? 'GET' : 'POST'), path, answer);
+  return answer;
+}
+
+function overSocket(to: Installation, path: string, sending: Sending): Promise<Answer> {
   const payload = sending.body === undefined ? undefined : JSON.stringify(sending.body);
   const method = sending.method ?? (payload === undefined ? 'GET' : 'POST');
   const headers: Record<string, string> = { host: 'localhost', ...sending.headers };
