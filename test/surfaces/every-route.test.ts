@@ -19,11 +19,15 @@ import { loadConfig } from '../../src/config.ts';
 const PUBLIC = [
   'GET /healthz',
   'GET /readyz',
+  'GET /openapi.json',
+  'GET /reference',
   'POST /v1/passports/verify',
   'GET /v1/.well-known/jwks.json',
 ] as const;
 /** Answered before the operations line is asked; under another method there is nothing there. */
-const HEALTH = ['/healthz', '/readyz'];
+const PLAIN = ['/healthz', '/readyz', '/openapi.json', '/reference'];
+/** In the reference, but not part of this build. */
+const ABSENT = ['/metrics', '/proxy/{service}/{path}'];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 /** `/mcp` and the refusal of wrong methods take every one. */
 const ANY = 'ANY';
@@ -96,7 +100,7 @@ function closed(): readonly Route[] {
   const own = routes().filter(({ method, path }) => method !== ANY && !isPublic(method, path));
   const mcp = ['GET', 'POST', 'DELETE'].map((method) => ({ method, path: '/mcp' }));
   const odd = paths()
-    .filter((path) => !HEALTH.includes(path))
+    .filter((path) => !PLAIN.includes(path))
     .map((path) => ({ method: 'PUT', path }));
   return [...own, ...mcp, ...odd];
 }
@@ -177,7 +181,7 @@ describe('every route', () => {
     for (const path of paths()) {
       for (const method of METHODS) {
         if (isPublic(method, path)) continue;
-        if (!HEALTH.includes(path)) wrong.push(...(await judge({ method, path }, {}, 'no credential')));
+        if (!PLAIN.includes(path)) wrong.push(...(await judge({ method, path }, {}, 'no credential')));
         else assert.equal((await send(method, path)).status, 404, `${method} ${path}`);
       }
     }
@@ -227,6 +231,15 @@ describe('every route', () => {
       const response = await send(route.method, `${route.path}?access_token=${key}`);
       assert.equal(response.status, 401, `${route.method} ${route.path}`);
     }
+  });
+
+  it('stands in the OpenAPI document, and the document has no route that is not there', async () => {
+    const { paths: documented } = (await (await send('GET', '/openapi.json')).json()) as { paths: object };
+    const mounted = paths().map((path) => path.replaceAll(/:([a-z_]+)/g, '{$1}'));
+    const missing = mounted.filter((path) => !Object.hasOwn(documented, path));
+    assert.deepEqual(missing, [], 'undocumented');
+    const more = Object.keys(documented).filter((path) => !mounted.includes(path) && !ABSENT.includes(path));
+    assert.deepEqual(more, [], 'not mounted');
   });
 
   it('that is public answers without a credential, and none of them answers 5xx to a broken one', async () => {
