@@ -27,7 +27,7 @@ const verdict = z.strictObject({
     .describe(
       'What the harmless call showed; unknown without one, none where the service takes no credential.',
     ),
-  status: z.number().int().optional().describe('HTTP status of the harmless call.'),
+  status: z.number().int().min(100).max(599).optional().describe('HTTP status of the harmless call.'),
   reason: z.string().optional().describe('What is wrong, for the operator.'),
   clock_skew_seconds: z
     .number()
@@ -85,6 +85,17 @@ export function verifyOperation(deps: Deps): Operation {
       name: z.string().min(1).max(SERVICE_NAME_CHARS_MAX).describe('Name of the service.'),
     }),
     output: verdict,
+    example: {
+      input: { name: 'billing' },
+      output: {
+        service: 'billing',
+        reachable: true,
+        credential: 'accepted',
+        status: 200,
+        clock_skew_seconds: 0,
+      },
+    },
+    errors: ['NOT_FOUND'],
     route: { method: 'POST', path: '/v1/services/:name/verify' },
     toolset: null,
     line: 'operations',

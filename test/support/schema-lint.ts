@@ -27,7 +27,7 @@ const FOREIGN = [
 ];
 /** Members whose names or values are the caller's or the service's own; everything else is closed and typed. */
 const FREE = ['headers', 'query', 'detail'];
-const ANY = ['body', 'identity_claims[]', 'detail.*', 'headers.*'];
+const ANY = ['body', 'from', 'to', 'identity_claims[]', 'detail.*', 'headers.*'];
 
 export function lintTool(tool: Tool): readonly string[] {
   const { name, description, inputSchema, outputSchema } = tool;

@@ -18,6 +18,7 @@ const changes = z
     }),
   )
   .describe('Fields that differ.');
+const EXAMPLE: z.output<typeof changes>[number] = { path: 'limits.call_timeout', from: '30s', to: '20s' };
 const problems = z
   .array(
     z.strictObject({
@@ -37,6 +38,8 @@ export function configOperations(deps: Deps): readonly Operation[] {
     scope: 'services:read',
     input: z.strictObject({}),
     output: z.strictObject({ problems, changes }),
+    example: { input: {}, output: { problems: [], changes: [EXAMPLE] } },
+    errors: [],
     route: { method: 'GET', path: '/v1/config/changes' },
     toolset: null,
     line: 'operations',
@@ -54,6 +57,9 @@ export function configOperations(deps: Deps): readonly Operation[] {
     scope: 'services:read',
     input: z.strictObject({}),
     output: z.strictObject({ changes }),
+    example: { input: {}, output: { changes: [EXAMPLE] } },
+    errors: ['CONFLICT'],
+    idempotent: true,
     route: { method: 'POST', path: '/v1/config/reload' },
     toolset: null,
     line: 'operations',

@@ -24,6 +24,7 @@ const METADATA: Partial<Record<FaultCode, FaultMetadata>> = {
 /** Every member that `metadata` may have, for the schema of an error. */
 export const METADATA_MEMBERS: Readonly<Record<string, string>> = {
   issues: 'Every mistake of the request: its path in the input, and what is wrong there.',
+  problems: 'Every mistake of the config file, with its place.',
   reason: 'Which rule it was, in a word or a sentence.',
   callers: 'Kinds of caller that may do it.',
   service: 'Service that was asked for.',

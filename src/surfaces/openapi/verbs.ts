@@ -33,6 +33,7 @@ const AREAS: Readonly<Record<string, string>> = {
   audit: 'Audit log',
   key: 'API keys',
   secret: 'Secrets',
+  config: 'Config',
 };
 
 /** In the order of the table above, then as they come. */
