@@ -43,7 +43,11 @@ const EXAMPLE: z.output<typeof shown> = {
 };
 
 export function keyOperations(deps: Deps): readonly Operation[] {
-  const create = operation({
+  return [creating(deps), listing(deps), revoking(deps)];
+}
+
+function creating(deps: Deps): Operation {
+  return operation({
     name: 'stack_create_key',
     action: 'key.create',
     summary: 'Make an API key. It is shown once.',
@@ -72,7 +76,10 @@ export function keyOperations(deps: Deps): readonly Operation[] {
       });
     },
   });
-  const list = operation({
+}
+
+function listing(deps: Deps): Operation {
+  return operation({
     name: 'stack_list_keys',
     action: 'key.list',
     summary: 'List the live API keys by id and name.',
@@ -99,7 +106,10 @@ export function keyOperations(deps: Deps): readonly Operation[] {
       return ok({ output: { keys, next_cursor }, changes: [] });
     },
   });
-  const revoke = operation({
+}
+
+function revoking(deps: Deps): Operation {
+  return operation({
     name: 'stack_revoke_key',
     action: 'key.revoke',
     summary: 'Revoke an API key at once.',
@@ -124,5 +134,4 @@ export function keyOperations(deps: Deps): readonly Operation[] {
       return ok({ output: { id: input.id, revoked: true }, changes: [revokeKey(input.id, nowMs)], entry });
     },
   });
-  return [create, list, revoke];
 }

@@ -1,0 +1,47 @@
+// The operations line where something throws: the caller is told where to find the cause, and nothing of the cause.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import { operation } from '#kernel/operation.ts';
+import { ok } from '#kernel/result.ts';
+import { createOperationLine } from '#pipeline/operations.ts';
+
+const CAUSE = 'the disk said no';
+const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) };
+const caller = { kind: 'person', id: 'local' } as const;
+
+const throwing = operation({
+  name: 'stack_throw',
+  action: 'test.throw',
+  summary: 'Throws.',
+  effect: 'read',
+  callers: ['person'],
+  scope: 'agents:read',
+  input: z.strictObject({}),
+  output: z.strictObject({}),
+  example: { input: {}, output: {} },
+  errors: [],
+  route: { method: 'GET', path: '/v1/throw' },
+  toolset: null,
+  line: 'operations',
+  run: async () => {
+    throw new Error(CAUSE);
+  },
+});
+
+describe('the operations line', () => {
+  it('invariant 10: shows of an unknown error the trace alone, under which the log has it whole', async () => {
+    const logged: unknown[] = [];
+    const line = createOperationLine({
+      host: { nowMs: () => 0 },
+      log: { error: (...said: unknown[]) => logged.push(said) },
+      authenticator: { caller: async () => ok(caller) },
+    } as never);
+    const arrival = { presented: {}, trace, source: 'local', signal: new AbortController().signal };
+    const answer = await line.invoke(throwing, {}, { ...arrival, caller } as never);
+    assert.ok(!answer.ok);
+    assert.deepEqual([answer.fault.code, answer.fault.metadata], ['INTERNAL', { trace_id: trace.traceId }]);
+    const log = JSON.stringify(logged);
+    assert.ok(log.includes(CAUSE) && log.includes(trace.traceId), log);
+  });
+});
