@@ -42,9 +42,9 @@ const mapped = (values: Schema['additionalProperties']): string =>
 function limitsOf(schema: Schema): readonly string[] {
   const { pattern, items } = schema;
   return [
-    range(schema.minimum, schema.maximum, ''),
-    range(schema.minLength, schema.maxLength, ' characters'),
-    range(schema.minItems, schema.maxItems, ' members'),
+    range([schema.minimum, schema.maximum], ''),
+    range([schema.minLength, schema.maxLength], ' characters'),
+    range([schema.minItems, schema.maxItems], ' members'),
     items === undefined
       ? ''
       : limitsOf(items)
@@ -55,7 +55,9 @@ function limitsOf(schema: Schema): readonly string[] {
   ].filter((limit) => limit !== '');
 }
 
-function range(min: number | undefined, max: number | undefined, unit: string): string {
+type Bounds = readonly [min: number | undefined, max: number | undefined];
+
+function range([min, max]: Bounds, unit: string): string {
   if (min !== undefined && max !== undefined) return `${min} to ${max}${unit}`;
   if (max !== undefined) return `at most ${max}${unit}`;
   return min === undefined ? '' : `at least ${min}${unit}`;

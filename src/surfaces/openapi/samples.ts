@@ -56,19 +56,21 @@ export const toolCallOf = ({ operation }: Verb): string =>
 const COLUMN_CHARS = 50;
 
 /** Short values on one line, as a person would write them. */
-export const pretty = (value: unknown, width = COLUMN_CHARS): string => laidOut(value, '', width);
+export const pretty = (value: unknown, width = COLUMN_CHARS): string => laidOut(value, { indent: '', width });
 
-function laidOut(value: unknown, indent: string, width: number): string {
+type Space = { readonly indent: string; readonly width: number };
+
+function laidOut(value: unknown, { indent, width }: Space): string {
   const line = oneLine(value);
   if (typeof value !== 'object' || value === null || line.length <= width) return line;
   const deeper = `${indent}  `;
   const within = width - INDENT;
   if (Array.isArray(value)) {
-    return `[\n${value.map((member) => `${deeper}${laidOut(member, deeper, within)}`).join(',\n')}\n${indent}]`;
+    return `[\n${value.map((member) => `${deeper}${laidOut(member, { indent: deeper, width: within })}`).join(',\n')}\n${indent}]`;
   }
   const members = Object.entries(value).map(([name, member]) => {
     const label = `${JSON.stringify(name)}: `;
-    return `${deeper}${label}${laidOut(member, deeper, within - label.length)}`;
+    return `${deeper}${label}${laidOut(member, { indent: deeper, width: within - label.length })}`;
   });
   return `{\n${members.join(',\n')}\n${indent}}`;
 }
