@@ -13,6 +13,15 @@ const entries: readonly Entry[] = describedOperations().map((operation) => ({
   codes: codesOf(verbOf(operation)),
 }));
 
+const asked = new Map<string, Set<string>>();
+
+/** What each verb has answered in this process: codes of refusals, and `done`. */
+export const answersSoFar = (): ReadonlyMap<string, ReadonlySet<string>> => asked;
+
+function note({ operation }: Entry, what: string): void {
+  asked.set(operation.name, (asked.get(operation.name) ?? new Set()).add(what));
+}
+
 type Seen = { readonly status: number; readonly body: unknown };
 
 /** Routes that are no operation, and methods that a route does not take, are somebody else's. */
@@ -46,7 +55,9 @@ function assertAnswer({ operation, ...entry }: Entry, { status, body }: Seen): v
   assertShape({ operation, ...entry }, body);
 }
 
-function assertShape({ operation }: Entry, body: unknown): void {
+function assertShape(entry: Entry, body: unknown): void {
+  const { operation } = entry;
+  note(entry, 'done');
   const { error } = operation.output.safeParse(body);
   assert.equal(
     error,
@@ -55,8 +66,10 @@ function assertShape({ operation }: Entry, body: unknown): void {
   );
 }
 
-function assertRefusal({ operation, codes }: Entry, body: unknown): void {
+function assertRefusal(entry: Entry, body: unknown): void {
+  const { operation, codes } = entry;
   const code = (body as { error?: { code?: unknown } } | undefined)?.error?.code;
+  note(entry, String(code));
   assert.ok(
     codes.includes(String(code)),
     `${operation.name} refused with ${String(code)}, which its documents do not name; see errors in its operations.ts`,
