@@ -1,4 +1,4 @@
-// Routes that are no operation: health, metrics, MCP, the path form, and the documents themselves (contract 4 and 5).
+// Routes that are no operation: MCP, health, metrics, and the documents themselves (contract 4). The path form stands apart.
 import { z } from 'zod';
 import type { FaultCode } from '#kernel/errors.ts';
 import type { CallerKind } from '#kernel/operation.ts';
@@ -14,7 +14,12 @@ export type Answer = {
   readonly example?: unknown;
 };
 
-export type Field = { readonly name: string; readonly says: string; readonly example: string };
+export type Field = {
+  readonly name: string;
+  readonly place: 'path' | 'header';
+  readonly says: string;
+  readonly example: string;
+};
 
 export type Beside = {
   readonly id: string;
@@ -23,6 +28,8 @@ export type Beside = {
   /** As OpenAPI writes it, with {fields}. */
   readonly path: string;
   readonly summary: string;
+  /** Rules that do not fit into a sentence. */
+  readonly points?: readonly string[];
   readonly callers: readonly CallerKind[];
   readonly fields: readonly Field[];
   readonly body?: { readonly type: string; readonly schema?: Schema; readonly example?: unknown };
@@ -146,40 +153,6 @@ const mcp: Beside = {
   errors: ['INVALID_REQUEST', 'METHOD_NOT_ALLOWED', ...AUTHENTICATE, ...BODY, ...GUARD],
 };
 
-const PROXY_SAYS =
-  'The path form of a call: the method, the path below the base URL of the service, the query, the body and the ' +
-  'listed headers go out as they came; the answer comes back as the service gave it, its status included, streamed both ' +
-  'ways. So an unmodified client works by changing its base URL. Headers that could change routing, credential, method ' +
-  'or framing are refused; transport and browser headers and those that are not listed are dropped and noted. The body ' +
-  'is read whole (at most 10 MB) where a constraint or an approval looks at it.';
-
-/** Every method has the same line as stack_proxy_request, and so the same refusals. */
-const pathForm = (errors: readonly FaultCode[]): Beside => ({
-  id: 'proxy',
-  title: 'Path form of a call',
-  methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
-  path: '/proxy/{service}/{path}',
-  summary: PROXY_SAYS,
-  callers: ['key', 'passport', 'person'],
-  fields: [
-    { name: 'service', says: 'Name of the service, as stack_list_services shows it.', example: 'billing' },
-    {
-      name: 'path',
-      says: 'Path below the base_url of the service; it may have further slashes, and a query may follow.',
-      example: 'invoices/in_7',
-    },
-  ],
-  body: { type: '*/*' },
-  answers: [
-    {
-      status: 200,
-      says: 'Whatever the service answered, with its own status. Carries Content-Security-Policy: sandbox and nosniff.',
-      type: '*/*',
-    },
-  ],
-  errors,
-});
-
 const documents: readonly Beside[] = [
   {
     id: 'openapi',
@@ -216,11 +189,4 @@ const documents: readonly Beside[] = [
   },
 ];
 
-export const besideOperations = (proxyErrors: readonly FaultCode[]): readonly Beside[] => [
-  pathForm(proxyErrors),
-  mcp,
-  health,
-  readiness,
-  metrics,
-  ...documents,
-];
+export const BESIDE: readonly Beside[] = [mcp, health, readiness, metrics, ...documents];

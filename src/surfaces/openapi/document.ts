@@ -2,8 +2,9 @@
 import { type FaultCode, REFUSALS } from '#kernel/errors.ts';
 import type { CallerKind } from '#kernel/operation.ts';
 import type { Registry } from '#pipeline/registry.ts';
-import { type Answer, type Beside, besideOperations } from './beside.ts';
+import { type Answer, BESIDE, type Beside } from './beside.ts';
 import { ERROR, EXAMPLES, HEADERS, type Node, PARAMETERS, ref, SCHEMES } from './components.ts';
+import { pathForm } from './path-form.ts';
 import type { Schema } from './schema.ts';
 import { areasOf, byStatus, callersOf, codesOf, type Place, type Verb, verbOf } from './verbs.ts';
 
@@ -18,7 +19,7 @@ export type Contents = {
 export function contentsOf({ all, defaultTools }: Registry, version: string): Contents {
   const verbs = all.map(verbOf);
   const traffic = verbs.find(({ operation }) => operation.line === 'traffic');
-  const beside = besideOperations(traffic === undefined ? [] : codesOf(traffic));
+  const beside = [...(traffic === undefined ? [] : [pathForm(codesOf(traffic))]), ...BESIDE];
   return { verbs, beside, version, listed: defaultTools.map(({ name }) => name) };
 }
 
@@ -160,20 +161,20 @@ function refused(given: readonly FaultCode[]): Node {
 }
 
 function routeOf(route: Beside, method: string): Node {
-  const { id, title, summary, callers, fields, body } = route;
+  const { id, title, summary, points = [], callers, fields, body } = route;
   const bodiless = method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'DELETE';
   return {
     operationId: route.methods.length > 1 ? `${id}_${method.toLowerCase()}` : id,
     tags: [ROUTES],
     summary: title,
-    description: summary,
+    description: [summary, ...points.map((point) => `- ${point}`)].join('\n\n'),
     'x-stack-callers': callers,
     ...accessOf(callers),
     parameters: [
-      ...fields.map(({ name, says, example }) => ({
+      ...fields.map(({ name, place, says, example }) => ({
         name,
-        in: 'path',
-        required: true,
+        in: place,
+        required: place === 'path',
         description: says,
         schema: { type: 'string' },
         example,

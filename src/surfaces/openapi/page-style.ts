@@ -21,6 +21,7 @@ a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: 2
 code, pre, .path, .name { font-family: var(--mono); font-size: .875em; }
 pre { margin: 0; padding: .8rem 1rem; overflow-x: auto; background: var(--panel); border: 1px solid var(--line); border-radius: 6px; line-height: 1.5; font-size: .8125rem; }
 p { margin: .6rem 0; max-width: 46rem; }
+.points { margin: .6rem 0; padding-left: 1.1rem; max-width: 46rem; font-size: .9375rem; } .points li { margin: .25rem 0; }
 .skip { position: absolute; left: -99rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--ground); padding: .5rem; z-index: 2; }
 .frame { display: grid; grid-template-columns: 17rem minmax(0, 1fr); max-width: 92rem; margin: 0 auto; }

@@ -92,15 +92,15 @@ function codeList({ refusals }: Verb): Html {
 }
 
 export function besideSection(route: Beside): Html {
-  const { id, title, methods, path, summary, callers, fields, body, answers, errors } = route;
+  const { id, title, methods, path, summary, points = [], callers, fields, body, answers, errors } = route;
   return html`<section class="verb" id="${id}">
 ${heading({ id, title, name: '' })}
 ${callLine(methods, path)}
-<p>${summary}</p>
+<p>${summary}</p>${points.length === 0 ? '' : html`<ul class="points">${points.map((point) => html`<li>${point}</li>`)}</ul>`}
 <ul class="facts"><li><b>Who may call</b> ${callersText(callers)}</li></ul>
 <div class="halves"><div>
 <h4>Input</h4>
-${fieldTable([...fields.map(pathRow), ...bodyRows(body?.schema)], 'Takes no fields.')}
+${fieldTable([...fields.map(fieldRowOf), ...bodyRows(body?.schema)], 'Takes no fields.', placeIn(fields))}
 ${answers.map(
   ({ status, says, type, schema }) => html`<h4>Answer, ${status}${type === '' ? '' : `, ${type}`}</h4>
 <p>${says}</p>${schema?.properties === undefined ? '' : fieldTable(answered(rowsOf(schema)), '')}`,
@@ -114,13 +114,17 @@ ${answers
 </div></div></section>`;
 }
 
-const pathRow = ({ name, says }: Beside['fields'][number]): Row => ({
+const fieldRowOf = ({ name, place, says }: Beside['fields'][number]): Row => ({
   name,
   type: 'string',
-  required: true,
+  required: place === 'path',
   limits: [],
   says,
 });
+const placeIn =
+  (fields: Beside['fields']) =>
+  (name: string): string =>
+    fields.find((field) => field.name === name)?.place ?? 'body';
 const bodyRows = (schema: Schema | undefined): readonly Row[] => (schema === undefined ? [] : rowsOf(schema));
 
 function besideCurl({ path, fields, callers, body }: Beside): string {
