@@ -1,6 +1,14 @@
 // Builder and launcher in one. Plain old syntax: it starts on the machine's own Node and continues on the packaged one.
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -141,6 +149,16 @@ if (Number(process.versions.napi) < ${NAPI_VERSION} || Number(process.versions.n
   await new Promise(function () {});
 }`;
 
+/** Every entry of the catalogue by its name, as a literal for the bundle. */
+function catalogue() {
+  const folder = join(root, 'src/features/services/catalogue');
+  const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
+  const entries = files
+    .sort()
+    .map((file) => [file.slice(0, -'.yaml'.length), readFileSync(join(folder, file), 'utf8')]);
+  return JSON.stringify(Object.fromEntries(entries));
+}
+
 async function build() {
   const { build: bundle } = await import('esbuild');
   const assets = join(root, 'dist/assets');
@@ -152,7 +170,7 @@ async function build() {
     keepNames: true,
     logLevel: 'warning',
     absWorkingDir: root,
-    define: { STACK_BUNDLED: 'true' },
+    define: { STACK_BUNDLED: 'true', STACK_CATALOGUE: catalogue() },
   };
   for (const name of ['commit-worker', 'scan-worker']) {
     // Text that a Worker evaluates: it has no address of its own.

@@ -167,7 +167,8 @@ function actionOf(service: string, { action, calls }: RawAction, report: Report)
       report([...path, index], pattern.problem);
       return [];
     }
-    return [{ pattern, where: conditions }];
+    const place = typeof call === 'string' ? undefined : call.arguments;
+    return [{ pattern, where: conditions, ...(place === undefined ? {} : { arguments: place }) }];
   });
   return { name: action, calls: built };
 }

@@ -4,8 +4,10 @@ import { z } from 'zod';
 import type { AgentSettings } from '#features/agents/model.ts';
 import { agentSettings } from '#features/agents/settings.ts';
 import { passportSettings } from '#features/passports/settings.ts';
+import { createCatalogue } from '#features/services/catalogue.ts';
 import type { Service } from '#features/services/model.ts';
 import { serviceSettings } from '#features/services/settings.ts';
+import { useCatalogue } from '#features/services/use.ts';
 import { vaultSettings } from '#features/vault/settings.ts';
 import type { Json } from '#kernel/canonical.ts';
 import {
@@ -18,10 +20,11 @@ import {
   RESPONSE_BYTES_CONFIGURED_MAX,
   RESPONSE_BYTES_MAX,
 } from '#kernel/limits.ts';
+import { catalogueTexts } from '#platform/host/assets.ts';
 import { folderProblem, isLink, readConfigText } from '#platform/host/files.ts';
 import { keyFileProblem } from '#platform/host/key-file.ts';
 import { at, knownKeys, mistakesOf } from '#platform/yaml/mistakes.ts';
-import { type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
+import { type KeyPath, type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
 import { duration, size } from '#platform/yaml/units.ts';
 import { agentMistakes, caseMistakes, unknownService } from './config-agents.ts';
 import { buildService } from './config-services.ts';
@@ -61,7 +64,6 @@ const LATER = new Set([
   'skills',
   'oauth',
   'notifications',
-  'use',
   'openapi',
   'limits',
   'tls',
@@ -144,6 +146,9 @@ export const configSchema = z.strictObject({
 });
 type Parsed = z.infer<typeof configSchema>;
 
+/** Part of the program, so the same for every config. */
+export const catalogue = createCatalogue(catalogueTexts());
+
 export type ConfigRead =
   | { readonly config: Config; readonly warnings: readonly Mistake[] }
   | { readonly mistakes: readonly Mistake[] };
@@ -162,16 +167,12 @@ type Around = {
 export function readConfig(text: string, around: Around): ConfigRead {
   const yaml = readYaml(text);
   if ('mistakes' in yaml) return yaml;
-  const parsed = configSchema.safeParse(yaml.file.value);
-  if (!parsed.success) {
-    const shape = mistakesOf(parsed.error.issues, {
-      file: yaml.file,
-      later: LATER,
-      known: (path) => knownKeys(configSchema, path),
-    });
-    return { mistakes: inOrder([...shape, ...looseReferences(yaml.file)]) };
-  }
-  return assemble(parsed.data, yaml.file, around);
+  const { file, mistakes } = useCatalogue(yaml.file, catalogue);
+  const parsed = configSchema.safeParse(file.value);
+  if (parsed.success && mistakes.length === 0) return assemble(parsed.data, file, around);
+  const known = (path: KeyPath): readonly string[] => knownKeys(configSchema, path);
+  const shape = mistakesOf(parsed.error?.issues ?? [], { file, later: LATER, known });
+  return { mistakes: inOrder([...mistakes, ...shape, ...looseReferences(file)]) };
 }
 
 /** As the reader meets them in the file. */

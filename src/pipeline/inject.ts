@@ -36,7 +36,7 @@ export function createInject(credentials: Pick<Credentials, 'open'>): InjectStep
     if (!secret.ok) return secret;
     const placed = place(inject, secret.value.reveal());
     if (placed === undefined) {
-      const detail = `the secret of ${service.service.name} holds characters that no ${inject.kind} may carry`;
+      const detail = `the secret of ${service.service.name} has not the form that ${inject.kind} can carry`;
       return refuse(new Fault('CREDENTIAL_MISSING', { detail }));
     }
     const all = placed.header === undefined ? headers : [...headers, placed.header];

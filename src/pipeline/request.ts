@@ -63,7 +63,10 @@ export function readPayload(call: CallInput, service: Service, bodyBytesMax: num
   const injected = service.inject?.kind === 'header' ? [service.inject.name] : [];
   const headers = buildRequestHeaders(call.headers ?? {}, { allow: service.headersAllow, injected });
   if (!headers.ok) return headers;
-  const body = bodyOf(call, headerValue(headers.value, 'content-type'));
+  // The type that will be sent says how the body is written: a fixed one comes before the caller's.
+  const type =
+    headerValue(service.headersFixed, 'content-type') ?? headerValue(headers.value, 'content-type');
+  const body = bodyOf(call, type);
   if (!body.ok) return body;
   if ((body.value.bytes?.length ?? 0) > bodyBytesMax) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
   if (body.value.bytes !== undefined && (call.method === 'GET' || call.method === 'HEAD')) {
@@ -72,8 +75,11 @@ export function readPayload(call: CallInput, service: Service, bodyBytesMax: num
   const typed = body.value.contentType;
   const missing = typed !== undefined && headerValue(headers.value, 'content-type') === undefined;
   const list = missing ? [...headers.value, ['content-type', typed] as const] : headers.value;
-  const free = list.filter(([name]) => !service.headersFixed.some(([fixed]) => fixed === name.toLowerCase()));
-  return ok({ headers: [...free, ...service.headersFixed], body: body.value.bytes });
+  const fixed = service.headersFixed.filter(
+    ([name]) => name !== 'content-type' || body.value.bytes !== undefined,
+  );
+  const free = list.filter(([name]) => !fixed.some(([key]) => key === name.toLowerCase()));
+  return ok({ headers: [...free, ...fixed], body: body.value.bytes });
 }
 
 type Encoded = { readonly bytes: Uint8Array | undefined; readonly contentType: string | undefined };

@@ -3,6 +3,7 @@
 import { RE2JS } from 're2js';
 import { REGEX_CHARS_MAX } from '#kernel/limits.ts';
 import type { CallView, Constraint, Scalar } from './model.ts';
+import { argumentNames, folded, foldedField, holdsAlike } from './names.ts';
 
 export type Verdict = 'holds' | 'fails' | 'undecided';
 export type CompiledConstraint = {
@@ -120,14 +121,8 @@ function find(path: string, view: CallView): Found {
   if (head === 'method') return text(view.method);
   if (head === 'headers') return text(view.headers.get(rest));
   if (head === 'url') return text({ pathname: view.pathname, host: view.host, origin: view.origin }[rest]);
-  if (head === 'body') return findInBody(rest.split('.'), view.body);
-  return findInQuery(rest, view.query);
+  return head === 'body' ? findInBody(rest.split('.'), view) : findInQuery(rest, view);
 }
-
-/** Case, compatibility forms: Go, .NET and others read such names as one (Go: encoding/json, "case-insensitive match"). */
-const folded = (name: string): string => name.normalize('NFKC').toLowerCase();
-/** PHP reads a dot, a blank and an opening bracket of a field's name as an underscore, and `a[]` as `a`. */
-const foldedField = (name: string): string => folded(name).replace(/\[.*$/s, '').replace(/[ .]/g, '_');
 
 /** The member of this very name; unclear where some upstream would take another member for it. */
 function member(
@@ -142,14 +137,17 @@ function member(
   return { kind: 'value', value: object[name], textual: fold === foldedField };
 }
 
-function findInQuery(name: string, query: CallView['query']): Found {
+/** An argument in query and body: which of the two the service takes, nobody here can know. */
+function findInQuery(name: string, { query, body }: CallView): Found {
+  if (holdsAlike(argumentNames(body) ?? [], name)) return { kind: 'unclear' };
   const found = member(Object.fromEntries(query), name, foldedField);
   if (found.kind !== 'value') return found;
   const values = found.value as readonly string[];
   return values.length > 1 ? { kind: 'unclear' } : text(values[0]);
 }
 
-function findInBody(steps: readonly string[], body: CallView['body']): Found {
+function findInBody(steps: readonly string[], { query, body }: CallView): Found {
+  if (holdsAlike(query.keys(), steps[0] ?? '')) return { kind: 'unclear' };
   if (body.kind === 'none') return { kind: 'absent' };
   if (body.kind === 'opaque' || body.kind === 'broken') return { kind: 'unclear' };
   const textual = body.kind === 'form';

@@ -1,11 +1,12 @@
 // Which granted action covers a call, and which rule puts it under approval. Compiled once per config load.
 import { createHash } from 'node:crypto';
 import type { Service } from '#features/services/model.ts';
+import { misplaced } from './arguments.ts';
 import { type CompiledConstraint, compileConstraint } from './constraint.ts';
-import { type ApprovalRule, type CallPattern, type CallView, type Constraint, scopeCovers } from './model.ts';
+import { type ActionCall, type ApprovalRule, type CallView, type Constraint, scopeCovers } from './model.ts';
 import { covers } from './pattern.ts';
 
-type CompiledCall = { readonly pattern: CallPattern; readonly where: readonly CompiledConstraint[] };
+type CompiledCall = Omit<ActionCall, 'where'> & { readonly where: readonly CompiledConstraint[] };
 type CompiledAction = { readonly name: string; readonly calls: readonly CompiledCall[] };
 type CompiledRule = { readonly rule: ApprovalRule; readonly where: readonly CompiledConstraint[] };
 
@@ -21,7 +22,7 @@ export type CompiledService = {
 export function compileService(service: Service): CompiledService {
   const actions = service.actions.map(({ name, calls }) => ({
     name,
-    calls: calls.map(({ pattern, where }) => ({ pattern, where: compileAll(where) })),
+    calls: calls.map((call) => ({ ...call, where: compileAll(call.where) })),
   }));
   const approval = service.approval.map((rule) => ({ rule, where: compileAll(rule.where) }));
   const fingerprint = createHash('sha256').update(JSON.stringify(service)).digest('hex');
@@ -51,7 +52,7 @@ export function grantingAction(compiled: CompiledService, scopes: readonly strin
     if (!scopes.some((scope) => scopeCovers(scope, action.name))) continue;
     const failed = action.calls
       .filter((call) => byPattern(call, view))
-      .map((call) => unmet(call.where, view));
+      .map((call) => misplaced(call.arguments, view) ?? unmet(call.where, view));
     if (failed.includes(undefined)) return { kind: 'granted', action: action.name };
     const [constraint] = failed;
     if (constraint !== undefined) broken ??= { kind: 'constraint', action: action.name, constraint };

@@ -28,7 +28,15 @@ export type CallPattern = {
   readonly segments: readonly string[];
   readonly text: string;
 };
-export type ActionCall = { readonly pattern: CallPattern; readonly where: readonly Constraint[] };
+/** Where a call may have its arguments. `either`: each in one of the two, none in both. */
+export const ARGUMENT_PLACES = ['query', 'body', 'either'] as const;
+export type ArgumentPlace = (typeof ARGUMENT_PLACES)[number];
+export type ActionCall = {
+  readonly pattern: CallPattern;
+  readonly where: readonly Constraint[];
+  /** Anywhere, where it is not said. */
+  readonly arguments?: ArgumentPlace;
+};
 /** `service:resource:verb` over patterns; it covers a call if one of them does. */
 export type Action = { readonly name: string; readonly calls: readonly ActionCall[] };
 export type ApprovalRule = { readonly action: string | 'writes'; readonly where: readonly Constraint[] };

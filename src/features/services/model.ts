@@ -1,5 +1,6 @@
 // The service: where calls may go, what they may do there, and how its credential is put in.
 import type { Action, ApprovalRule } from '#features/policy/model.ts';
+import { SECRET_CHARS_MIN } from '#kernel/limits.ts';
 
 /** Which addresses the name may resolve to (corpus, address rule). */
 export type Network =
@@ -18,7 +19,7 @@ export type Base = {
 /** Where the credential goes; a template holds `{secret}` once. Header names are lower-case. */
 export type Inject =
   | { readonly kind: 'header'; readonly name: string; readonly template: string }
-  /** `user:{secret}`, sent as RFC 7617 has it. */
+  /** `user:{secret}`, sent as RFC 7617 has it; `{secret}` alone where the credential is the pair. */
   | { readonly kind: 'basic'; readonly template: string }
   | { readonly kind: 'query'; readonly name: string; readonly template: string }
   | { readonly kind: 'cookie'; readonly name: string; readonly template: string };
@@ -71,8 +72,10 @@ export function place(inject: Inject, secret: string): Placed | undefined {
   // A replacer function, since `$&` in a secret must not be read as a pattern.
   const value = inject.template.replace('{secret}', () => secret);
   if (inject.kind === 'header') return { header: [inject.name, value], query: undefined };
-  if (inject.kind === 'basic')
+  if (inject.kind === 'basic') {
+    if (!value.includes(':')) return undefined;
     return { header: ['authorization', `Basic ${basicToken(value)}`], query: undefined };
+  }
   if (inject.kind === 'query')
     return { header: undefined, query: `${percent(inject.name)}=${percent(value)}` };
   if (!COOKIE_VALUE.test(value)) return undefined;
@@ -81,8 +84,11 @@ export function place(inject: Inject, secret: string): Placed | undefined {
 
 /** Every text in which a call shows the secret to the service, and in which the service may show it back. */
 export function shownForms(inject: Inject | undefined, secret: string): readonly string[] {
-  if (inject?.kind === 'basic')
-    return [secret, basicToken(inject.template.replace('{secret}', () => secret))];
+  if (inject?.kind === 'basic') {
+    const token = basicToken(inject.template.replace('{secret}', () => secret));
+    const password = inject.template === '{secret}' ? secret.slice(secret.indexOf(':') + 1) : secret;
+    return password.length < SECRET_CHARS_MIN ? [secret, token] : [...new Set([secret, password, token])];
+  }
   return inject?.kind === 'query' ? [secret, percent(secret)] : [secret];
 }
 

@@ -1,7 +1,7 @@
 // The `services` section of the config: a service written by hand (contract 6). Descriptions are the manual.
 
 import { z } from 'zod';
-import { OPERATORS } from '#features/policy/model.ts';
+import { ARGUMENT_PLACES, OPERATORS } from '#features/policy/model.ts';
 import { SERVICE_NAME_CHARS_MAX } from '#kernel/limits.ts';
 import { isPrivateRange } from '#platform/net/address.ts';
 
@@ -25,9 +25,24 @@ const template = z
   .string()
   .refine((text) => text.split('{secret}').length === 2, 'must hold {secret} exactly once');
 
+export const actionCall = z.union([
+  z.string(),
+  z.strictObject({
+    call: z.string().describe('METHOD /path, as above.'),
+    arguments: z
+      .enum(ARGUMENT_PLACES)
+      .optional()
+      .describe(
+        'Where they may stand: query, body, or either (each in one of the two). Anywhere if left out.',
+      ),
+    where,
+  }),
+]);
+
 export const serviceSettings = z.strictObject({
+  use: z.string().optional().describe('Name of a catalogue entry; the keys beside it win.'),
   title: z.string().optional().describe('Name shown to people.'),
-  base_url: z.string().describe('Every call goes below this URL.'),
+  base_url: z.string().describe('Every call goes below this URL. With use, the catalogue has it.'),
   hosts: z
     .array(
       z
@@ -64,10 +79,12 @@ export const serviceSettings = z.strictObject({
       z.strictObject({
         basic: template
           .refine(
-            (text) => text.includes(':'),
-            'must be user:{secret}, or {secret}: where the credential is the user',
+            (text) => text === '{secret}' || text.includes(':'),
+            'must be user:{secret}, {secret}: where the credential is the user, or {secret} where it is both',
           )
-          .describe('user:{secret}, sent as HTTP Basic.'),
+          .describe(
+            'user:{secret}, sent as HTTP Basic; {secret} alone where the credential is user:password.',
+          ),
       }),
       z.strictObject({
         query: z
@@ -132,15 +149,7 @@ export const serviceSettings = z.strictObject({
     .optional()
     .describe('A harmless call, "GET /path", by which stack doctor sees whether the credential is accepted.'),
   actions: z
-    .record(
-      z.string(),
-      z.array(
-        z.union([
-          z.string(),
-          z.strictObject({ call: z.string().describe('METHOD /path, as above.'), where }),
-        ]),
-      ),
-    )
+    .record(z.string(), z.array(actionCall))
     .default({})
     .describe('service:resource:verb to "METHOD /path" patterns; * is one segment, ** the rest.'),
   approval: z
