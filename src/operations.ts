@@ -22,7 +22,7 @@ import { verifyOperation } from '#pipeline/verify-connection.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Upstream } from '#platform/net/upstream.ts';
-import type { Config } from './config.ts';
+import { type Config, catalogue } from './config.ts';
 import type { LiveConfig } from './live-config.ts';
 
 export type OperationDeps = {
@@ -52,6 +52,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason });
   return [
     ...serviceOperations({
+      catalogue,
       services,
       presence: credentials.presence,
       baseUrl: (service) => baseUrl(service.base),

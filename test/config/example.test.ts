@@ -78,5 +78,5 @@ test('the services and agents of the example are valid when uncommented', () => 
     services: Map<string, unknown>;
     agents: Map<string, unknown>;
   };
-  assert.deepEqual([[...services.keys()], [...agents.keys()]], [['billing'], ['support-bot']]);
+  assert.deepEqual([[...services.keys()], [...agents.keys()]], [['slack', 'billing'], ['support-bot']]);
 });

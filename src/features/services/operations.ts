@@ -1,7 +1,9 @@
 // What an agent may reach: the services of the live config, narrowed to what the caller's agent is granted.
 import { z } from 'zod';
+import { assert } from '#kernel/assert.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok } from '#kernel/result.ts';
+import type { Catalogue } from './catalogue.ts';
 import type { Service } from './model.ts';
 
 const serviceShape = z.strictObject({
@@ -24,7 +26,31 @@ const SERVICE_EXAMPLE: ServiceShape = {
   approval: ['billing:refunds:create'],
 };
 
+const entryShape = z.strictObject({
+  name: z.string().describe('What to write after `use:`.'),
+  title: z.string().describe('Name for people.'),
+  base_url: z.string().nullable().describe('Where calls go; null where the service must say it.'),
+  needs: z.array(z.string()).describe('What must stand beside `use:`.'),
+  credential: z.string().describe('What the secret is.'),
+  credential_url: z.string().describe('Where a person gets it.'),
+  actions: z.array(z.string()).describe('Actions that the service then has.'),
+  approval: z.array(z.string()).describe('Actions under approval unless the service has its own list.'),
+});
+type EntryShape = z.infer<typeof entryShape>;
+
+const ENTRY_EXAMPLE: EntryShape = {
+  name: 'slack',
+  title: 'Slack',
+  base_url: 'https://slack.com/api',
+  needs: ['secret'],
+  credential: 'a bot or user token',
+  credential_url: 'https://api.slack.com/apps',
+  actions: ['slack:chat:write', 'slack:channels:archive'],
+  approval: ['slack:channels:archive'],
+};
+
 type Deps = {
+  readonly catalogue: Catalogue;
   readonly services: () => Iterable<Service>;
   readonly presence: (service: Service) => { readonly connected: boolean; readonly reason?: string };
   readonly baseUrl: (service: Service) => string;
@@ -59,7 +85,45 @@ export function serviceOperations(deps: Deps): readonly Operation[] {
       return ok({ output: { services }, changes: [] });
     },
   });
-  return [list];
+  return [list, listCatalogue(deps)];
+}
+
+function listCatalogue({ catalogue }: Deps): Operation {
+  return operation({
+    name: 'stack_list_catalogue',
+    action: 'service.catalogue',
+    summary: 'List the services that the config can name by `use`, and what each of them needs.',
+    effect: 'read',
+    callers: ['key', 'person'],
+    scope: 'services:read',
+    input: z.strictObject({}),
+    output: z.strictObject({ services: z.array(entryShape).describe('Entries of the catalogue.') }),
+    example: { input: {}, output: { services: [ENTRY_EXAMPLE] } },
+    errors: [],
+    route: { method: 'GET', path: '/v1/services/catalogue' },
+    toolset: 'services',
+    line: 'operations',
+    run: async () => {
+      const services = catalogue.names().map((name) => entryOf(catalogue, name));
+      return ok({ output: { services }, changes: [] });
+    },
+  });
+}
+
+function entryOf(catalogue: Catalogue, name: string): EntryShape {
+  const entry = catalogue.find(name);
+  assert(entry !== undefined, `the catalogue has its own entry ${name}`);
+  const named = (action: string): string => `${name}:${action}`;
+  return {
+    name,
+    title: entry.title,
+    base_url: entry.base_url ?? null,
+    needs: entry.base_url === undefined ? ['base_url', 'secret'] : ['secret'],
+    credential: entry.credential,
+    credential_url: entry.credential_url,
+    actions: Object.keys(entry.actions).map(named),
+    approval: entry.approval.map(named),
+  };
 }
 
 function shapeOf(deps: Deps, service: Service, granted: readonly string[] | undefined): ServiceShape {
