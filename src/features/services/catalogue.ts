@@ -6,7 +6,7 @@ import type { CatalogueTexts } from '#platform/host/assets.ts';
 import { readYaml } from '#platform/yaml/read.ts';
 import { actionCall, serviceSettings } from './settings.ts';
 
-const { title, hosts, inject, headers } = serviceSettings.shape;
+const { title, hosts, inject, headers, verify } = serviceSettings.shape;
 /** `resource:verb`; the name of the service comes before it where the entry is used. */
 const ACTION = /^[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*$/;
 const action = z.string().regex(ACTION, 'must be resource:verb, without the name of the service');
@@ -36,6 +36,7 @@ export const catalogueEntry = z
     hosts,
     inject: inject.unwrap(),
     headers,
+    verify,
     actions: z.record(action, z.array(actionCall).min(1)).describe('resource:verb to calls.'),
     approval: z.array(action).describe('What a person must approve, unless the service says otherwise.'),
     examples: z.array(example).describe('Calls and what must become of them; the tests make each.'),
@@ -81,6 +82,7 @@ export function settingsOf(service: string, entry: CatalogueEntry) {
     hosts: entry.hosts,
     inject: entry.inject,
     headers: entry.headers,
+    ...(entry.verify === undefined ? {} : { verify: entry.verify }),
     actions: Object.fromEntries(
       Object.entries(entry.actions).map(([action, calls]) => [named(action), calls.map(placed)]),
     ),

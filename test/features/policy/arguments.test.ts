@@ -88,6 +88,7 @@ function service(
     caPem: undefined,
     inject: undefined,
     secret: undefined,
+    verify: undefined,
     headersAllow: [],
     headersFixed: [],
     actions: [
