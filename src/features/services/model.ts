@@ -86,10 +86,17 @@ export function place(inject: Inject, secret: string): Placed | undefined {
 export function shownForms(inject: Inject | undefined, secret: string): readonly string[] {
   if (inject?.kind === 'basic') {
     const token = basicToken(inject.template.replace('{secret}', () => secret));
-    const password = inject.template === '{secret}' ? secret.slice(secret.indexOf(':') + 1) : secret;
-    return password.length < SECRET_CHARS_MIN ? [secret, token] : [...new Set([secret, password, token])];
+    return [secret, ...(inject.template === '{secret}' ? secretPart(secret) : []), token];
   }
   return inject?.kind === 'query' ? [secret, percent(secret)] : [secret];
+}
+
+/** Of `user:password` the part that is secret: the password, or the user where there is none. */
+function secretPart(pair: string): readonly string[] {
+  const cut = pair.indexOf(':');
+  const part = pair.slice(cut + 1) || pair.slice(0, cut);
+  // A shorter one could not be told from ordinary text.
+  return part.length < SECRET_CHARS_MIN ? [] : [part];
 }
 
 const basicToken = (pair: string): string => Buffer.from(pair).toString('base64');

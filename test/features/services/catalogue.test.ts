@@ -129,6 +129,15 @@ describe('the catalogue', () => {
       assert.ok(named(action.split(':')[0] ?? '').includes(action), action);
   });
 
+  it('stands in README as it is: every entry with what is under approval', () => {
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    for (const name of catalogue.names()) {
+      const row = readme.split('\n').find((line) => line.startsWith(`| \`${name}\` |`)) ?? '';
+      const shown = [...row.matchAll(/`([a-z_.]+:[a-z_]+)`/g)].map(([, action]) => action);
+      assert.deepEqual(shown, catalogue.find(name)?.approval, name);
+    }
+  });
+
   it('refuses an entry that is wrong, by name and reason', () => {
     const wrong = (text: string, words: RegExp): void => assert.throws(() => readEntry('x', text), words);
     wrong('title: X', /entry x/);
