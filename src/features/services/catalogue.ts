@@ -1,5 +1,5 @@
 // The catalogue: services that many people use, one YAML file each in catalogue/. An entry is a service without its
-// credential, and carries the calls that prove it. Only entries that somebody asks for are read.
+// credential; the second document of its file holds the calls that prove it, for the tests. What is used is read.
 import { z } from 'zod';
 import { ARGUMENT_PLACES, type ArgumentPlace } from '#features/policy/model.ts';
 import type { CatalogueTexts } from '#platform/host/assets.ts';
@@ -10,17 +10,6 @@ const { title, hosts, inject, headers, verify } = serviceSettings.shape;
 /** `resource:verb`; the name of the service comes before it where the entry is used. */
 const ACTION = /^[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*$/;
 const action = z.string().regex(ACTION, 'must be resource:verb, without the name of the service');
-
-const example = z
-  .strictObject({
-    call: z.string().describe('METHOD /path, with its query.'),
-    json: z.unknown().optional().describe('Its body, sent as JSON.'),
-    form: z.record(z.string(), z.unknown()).optional().describe('Its body, sent as a form.'),
-    action: action.optional().describe('The one action that covers it.'),
-    approval: z.boolean().default(false).describe('A person must approve it.'),
-    denied: z.string().optional().describe('Why nothing grants it.'),
-  })
-  .refine((one) => (one.action === undefined) !== (one.denied === undefined), 'say either action or denied');
 
 export const catalogueEntry = z
   .strictObject({
@@ -39,7 +28,6 @@ export const catalogueEntry = z
     verify,
     actions: z.record(action, z.array(actionCall).min(1)).describe('resource:verb to calls.'),
     approval: z.array(action).describe('What a person must approve, unless the service says otherwise.'),
-    examples: z.array(example).describe('Calls and what must become of them; the tests make each.'),
   })
   .refine(
     (entry) => (entry.base_url === undefined) !== (entry.base_url_needed === undefined),
@@ -64,9 +52,12 @@ export function createCatalogue({ names, text }: CatalogueTexts): Catalogue {
   };
 }
 
+/** Of a file: the entry, and its examples. */
+export const documentsOf = (text: string): readonly string[] => text.split(/^---$/m);
+
 /** Throws on a file that its test should have refused. */
 export function readEntry(name: string, text: string): CatalogueEntry {
-  const yaml = readYaml(text);
+  const yaml = readYaml(documentsOf(text)[0] ?? '');
   const parsed = 'file' in yaml ? catalogueEntry.safeParse(yaml.file.value) : undefined;
   if (parsed?.success === true) return parsed.data;
   const why = 'mistakes' in yaml ? yaml.mistakes.map(({ message }) => message) : [parsed?.error.message];

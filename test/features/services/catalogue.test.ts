@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { z } from 'zod';
 import {
   approvalRule,
   type CompiledService,
@@ -10,10 +11,11 @@ import {
   grantingAction,
 } from '#features/policy/decide.ts';
 import type { CallView } from '#features/policy/model.ts';
-import { type CatalogueEntry, readEntry } from '#features/services/catalogue.ts';
+import { type CatalogueEntry, documentsOf, readEntry } from '#features/services/catalogue.ts';
 import { REQUEST_BODY_BYTES_MAX } from '#kernel/limits.ts';
 import type { CallInput } from '#pipeline/call.ts';
 import { readPayload, readTarget, viewOf } from '#pipeline/request.ts';
+import { readYaml } from '#platform/yaml/read.ts';
 import { catalogue, readConfig } from '../../../src/config.ts';
 
 const folder = new URL('../../../src/features/services/catalogue/', import.meta.url);
@@ -27,7 +29,23 @@ const around = {
   keyFileProblem: nothing,
 };
 
-type Example = CatalogueEntry['examples'][number];
+const exampleShape = z
+  .strictObject({
+    call: z.string().describe('METHOD /path, with its query.'),
+    json: z.unknown().optional().describe('Its body, sent as JSON.'),
+    form: z.record(z.string(), z.unknown()).optional().describe('Its body, sent as a form.'),
+    action: z.string().optional().describe('The one action that covers it.'),
+    approval: z.boolean().default(false).describe('A person must approve it.'),
+    denied: z.string().optional().describe('Why nothing grants it.'),
+  })
+  .refine((one) => (one.action === undefined) !== (one.denied === undefined), 'say either action or denied');
+type Example = z.infer<typeof exampleShape>;
+
+function examplesOf(text: string): readonly Example[] {
+  const yaml = readYaml(documentsOf(text)[1] ?? '');
+  assert.ok('file' in yaml, JSON.stringify(yaml));
+  return z.strictObject({ examples: z.array(exampleShape) }).parse(yaml.file.value).examples;
+}
 
 /** The service as a config makes it from nothing but `use` and `secret`. */
 function used(name: string, entry: CatalogueEntry): CompiledService {
@@ -54,12 +72,14 @@ function viewFor({ service }: CompiledService, example: Example): CallView {
 
 for (const file of files) {
   const name = file.replace(/\.yaml$/, '');
-  const entry = readEntry(name, readFileSync(new URL(file, folder), 'utf8'));
+  const text = readFileSync(new URL(file, folder), 'utf8');
+  const entry = readEntry(name, text);
+  const examples = examplesOf(text);
 
   describe(`the catalogue's ${name}`, () => {
     const compiled = used(name, entry);
 
-    for (const example of entry.examples) {
+    for (const example of examples) {
       const body = JSON.stringify(example.form ?? example.json) ?? '';
       it(`${example.action ?? `denies (${example.denied})`}: ${example.call} ${body}`, () => {
         const view = viewFor(compiled, example);
@@ -74,7 +94,7 @@ for (const file of files) {
 
     it('has an example for every action, one under approval for every action that is, and two that are denied', () => {
       const shown = (approval: boolean): unknown[] =>
-        entry.examples.filter((one) => one.approval === approval).map(({ action }) => action);
+        examples.filter((one) => one.approval === approval).map(({ action }) => action);
       const all = Object.keys(entry.actions);
       const free = all.filter((action) => !entry.approval.includes(action));
       assert.deepEqual(
@@ -85,7 +105,7 @@ for (const file of files) {
         entry.approval.filter((action) => !shown(true).includes(action)),
         [],
       );
-      assert.ok(entry.examples.filter(({ denied }) => denied !== undefined).length >= 2);
+      assert.ok(examples.filter(({ denied }) => denied !== undefined).length >= 2);
     });
 
     it('puts every call that deletes under approval, and grants no path whole', () => {
@@ -143,7 +163,7 @@ describe('the catalogue', () => {
     wrong('title: X', /entry x/);
     wrong('a: [', /entry x/);
     const slack = readFileSync(new URL('slack.yaml', folder), 'utf8');
-    wrong(`${slack}\nwhatever: 1`, /whatever/);
+    wrong(`whatever: 1\n${slack}`, /whatever/);
     wrong(slack.replace('base_url: ', 'base: '), /base/);
     wrong(slack.replace('  chat:write:', '  slack:chat:write:'), /resource:verb/);
   });
