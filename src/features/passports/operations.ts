@@ -156,7 +156,12 @@ function verifying(deps: Deps): Operation {
     effect: 'read',
     callers: 'anyone',
     scope: 'passports:read',
-    input: z.strictObject({ token: z.string().max(CALL_TEXT_CHARS_MAX).describe('The passport, a JWT.') }),
+    input: z.strictObject({
+      token: z
+        .string()
+        .max(CALL_TEXT_CHARS_MAX)
+        .meta({ description: 'The passport, a JWT.', writeOnly: true }),
+    }),
     output: verifyOutput,
     example: { input: { token: TOKEN_EXAMPLE }, output: { valid: true, claims: CLAIMS_EXAMPLE } },
     errors: [],

@@ -23,6 +23,10 @@ export function destinationOf({ base, hosts }: Pick<Service, 'base' | 'hosts'>):
   });
 }
 
+/** The host patterns of a destination. */
+export const hostsOf = (destination: string): string[] =>
+  (JSON.parse(destination) as { hosts: string[] }).hosts;
+
 export const bindingText = (binding: Binding): string => canonicalize({ table: 'secrets', ...binding });
 
 /** Fewer different characters are a word or a placeholder, and could not be told from text when scrubbed. */

@@ -3,14 +3,14 @@ import { z } from 'zod';
 import type { Service } from '#features/services/model.ts';
 import { utf8 } from '#kernel/bytes.ts';
 import { Fault } from '#kernel/errors.ts';
-import { SERVICE_NAME_CHARS_MAX } from '#kernel/limits.ts';
+import { LIST_PAGE, LIST_PAGE_MAX, SERVICE_NAME_CHARS_MAX } from '#kernel/limits.ts';
 import { type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Credentials } from './credentials.ts';
 import { rowBinding } from './credentials.ts';
 import type { Keyring } from './keyring.ts';
-import { destinationOf, secretProblem } from './model.ts';
+import { destinationOf, hostsOf, secretProblem } from './model.ts';
 import { deleteSecret, deleteSecretVersions, insertSecret, type SecretRow } from './store.ts';
 
 type Deps = {
@@ -40,7 +40,10 @@ export function secretOperations(deps: Deps): readonly Operation[] {
     effect: 'write',
     callers: ['person'],
     scope: 'services:read',
-    input: z.strictObject({ name, value: z.string().describe('The secret. It cannot be read back.') }),
+    input: z.strictObject({
+      name,
+      value: z.string().meta({ description: 'The secret. It cannot be read back.', writeOnly: true }),
+    }),
     output: stored,
     example: {
       input: { name: 'billing', value: 'EXAMPLE-not-a-real-secret' },
@@ -93,8 +96,48 @@ export function secretOperations(deps: Deps): readonly Operation[] {
       });
     },
   });
-  return [set, remove];
+  return [set, remove, listing(deps)];
 }
+
+function listing({ credentials }: Deps): Operation {
+  return operation({
+    name: 'stack_list_secrets',
+    action: 'secret.list',
+    summary: 'List the stored secrets: names, services, versions and where they may go. Never a value.',
+    effect: 'read',
+    callers: ['person'],
+    scope: 'services:read',
+    input: z.strictObject({
+      limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE).describe('Secrets per page.'),
+      cursor: z.string().max(SERVICE_NAME_CHARS_MAX).optional().describe('next_cursor of the page before.'),
+    }),
+    output: z.strictObject({
+      secrets: z.array(stored.extend({ hosts: z.array(z.string()).describe('Hosts it is bound to.') })),
+      next_cursor: z.string().nullable(),
+    }),
+    route: { method: 'GET', path: '/v1/secrets' },
+    toolset: null,
+    line: 'operations',
+    run: async ({ input }) => {
+      const latest = [...Map.groupBy(credentials.rows(), (row) => row.name).values()].flatMap((rows) =>
+        rows.slice(0, 1),
+      );
+      const after = latest.filter((row) => row.name > (input.cursor ?? ''));
+      const page = after.slice(0, input.limit);
+      const next_cursor = after.length > page.length ? (page.at(-1)?.name ?? null) : null;
+      return ok({ output: { secrets: page.map(showStored), next_cursor }, changes: [] });
+    },
+  });
+}
+
+/** What may be told of a secret; the leash is kept as text. */
+const showStored = ({ name: secret, service, version, created_at, binding }: SecretRow) => ({
+  name: secret,
+  service,
+  version,
+  updated_at: new Date(created_at).toISOString(),
+  hosts: hostsOf(binding),
+});
 
 function seal(deps: Deps, input: { readonly name: string; readonly value: string }): Result<SecretRow> {
   const problem = secretProblem(input.value);

@@ -1,0 +1,53 @@
+// `stack serve`: the appliance from its start to its end. What a process is, signals above all, is handed in by `main.ts`.
+import type { Config } from '#config.ts';
+import { SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
+import type { Command, Given } from '#surfaces/cli/command.ts';
+import { EXIT } from '#surfaces/cli/exit.ts';
+import { say } from '#surfaces/cli/shell.ts';
+import { readConfigFile } from './config-file.ts';
+import { type Opening, open } from './open.ts';
+
+export type Lifetime = {
+  readonly pid: number;
+  readonly runtime: string;
+  /** Resolves with the first signal to stop; a second one ends the process at once. */
+  readonly untilStopped: () => Promise<void>;
+  /** The default of a hang-up would be to end. */
+  readonly onHangUp: (listener: () => void) => void;
+};
+
+export function serveCommand(opening: Opening, lifetime: Lifetime): Command {
+  return {
+    name: 'serve',
+    group: 'Run',
+    summary: 'Run the appliance until a signal stops it.',
+    positionals: [],
+    options: [],
+    example: 'stack serve --config /etc/stack/config.yaml',
+    run: async (given) => {
+      const config = await readConfigFile(given);
+      return config === undefined ? EXIT.usage : serve(given, config, { ...opening, ...lifetime });
+    },
+  };
+}
+
+async function serve({ shell }: Given, config: Config, machine: Opening & Lifetime): Promise<number> {
+  const { log, version, runtime } = machine;
+  const appliance = await open(config, machine);
+  const stopped = machine.untilStopped();
+  // Nothing is read again yet.
+  machine.onHangUp(() => log.warn('SIGHUP: the config is read at the start only; restart to apply it'));
+  const { port } = await appliance.listen();
+  const { sqliteVersion, synchronous } = appliance.check;
+  log.info('started', { version, node: runtime, sqlite: sqliteVersion, synchronous });
+  const ready = {
+    listening: `http://${config.listen.host}:${port}`,
+    mcp_url: `${config.publicUrl}/mcp`,
+    pid: machine.pid,
+  };
+  const forPeople = `listening on ${ready.listening}, agents use ${ready.mcp_url}`;
+  say(shell, shell.outputIsTerminal ? forPeople : JSON.stringify(ready));
+  await stopped;
+  await appliance.close(SHUTDOWN_GRACE_MS);
+  return EXIT.done;
+}

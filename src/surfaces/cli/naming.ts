@@ -1,0 +1,24 @@
+// Noun and verb of an operation. The route names the noun; the name of the tool names the verb, without saying the noun twice.
+import type { Operation } from '#kernel/operation.ts';
+
+type Named = Pick<Operation, 'name' | 'route'>;
+
+/** Where what follows from route and name would read badly. */
+const NAMES: Readonly<Record<string, string>> = {
+  stack_get_jwks: 'passports jwks',
+  stack_list_active_passports: 'passports list',
+  stack_verify_chain: 'audit verify',
+};
+
+/** `agents register` of stack_register_agent at POST /v1/agents/register. */
+export function commandName(operation: Named): string {
+  const known = NAMES[operation.name];
+  if (known !== undefined) return known;
+  const [noun = '', ...rest] = operation.route.path.replace(/^\/v1\//, '').split('/');
+  const words = operation.name.replace(/^stack_/, '').split('_');
+  const tail = rest.at(-1) ?? '';
+  // The route has found the shorter word already: /v1/passports/revoke-session, /v1/vault/rotate.
+  if (tail.split('-')[0] === words[0]) return `${noun} ${tail}`;
+  const verb = words.filter((word) => word !== noun && `${word}s` !== noun);
+  return `${noun} ${verb.join('-')}`;
+}

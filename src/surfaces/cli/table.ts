@@ -1,0 +1,63 @@
+// Rows as an aligned table. On a terminal it keeps to the width: columns that do not fit are left out from the right,
+// and the last one is cut, so that a row is one line.
+import { cell, type Members } from './cells.ts';
+
+const GAP = '  ';
+const CUT = '…';
+/** Narrower, a column shows nothing worth reading. */
+const COLUMN_CHARS_MIN = 8;
+
+/** Columns of the lists people read most; others show every field that has a short form. */
+const COLUMNS: Readonly<Record<string, readonly string[]>> = {
+  agents: ['name', 'status', 'accountability_mode', 'source', 'services', 'created_at', 'id'],
+  passports: ['jti', 'agent_id', 'expires_at', 'services', 'session_id'],
+  services: ['name', 'connected', 'base_url', 'title', 'reason', 'scopes', 'approval'],
+  entries: ['timestamp', 'action', 'outcome', 'actor', 'service', 'method', 'path', 'status', 'error_code'],
+};
+
+export function table(kind: string, rows: readonly Members[], width: number | undefined): readonly string[] {
+  const names = columnsOf(kind, rows);
+  const cells = [
+    names.map((name) => name.toUpperCase().replaceAll('_', ' ')),
+    ...rows.map((row) => names.map((name) => cell(row[name], name))),
+  ];
+  const widths = fit(
+    names.map((_, at) => Math.max(...cells.map((row) => chars(row[at] ?? '')))),
+    width,
+  );
+  return cells.map((row) =>
+    widths
+      .map((size, at) => pad(row[at] ?? '', size))
+      .join(GAP)
+      .trimEnd(),
+  );
+}
+
+function columnsOf(kind: string, rows: readonly Members[]): readonly string[] {
+  const present = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const chosen = COLUMNS[kind]?.filter((name) => present.includes(name));
+  return chosen === undefined || chosen.length === 0 ? present : chosen;
+}
+
+/** Widths of the columns that are shown. */
+function fit(wanted: readonly number[], width: number | undefined): readonly number[] {
+  if (width === undefined) return wanted;
+  const shown: number[] = [];
+  let left = width;
+  for (const size of wanted) {
+    const room = left - (shown.length === 0 ? 0 : GAP.length);
+    const given = Math.min(size, room);
+    if (given < Math.min(size, COLUMN_CHARS_MIN)) break;
+    shown.push(given);
+    left = room - given;
+  }
+  return shown;
+}
+
+const chars = (text: string): number => [...text].length;
+
+function pad(text: string, size: number): string {
+  const points = [...text];
+  if (points.length > size) return `${points.slice(0, size - 1).join('')}${CUT}`;
+  return text + ' '.repeat(size - points.length);
+}
