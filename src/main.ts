@@ -7,7 +7,6 @@ import { socketOf } from '#commands/config-file.ts';
 import { initCommand } from '#commands/init.ts';
 import { type Lifetime, serveCommand } from '#commands/serve.ts';
 import { versionCommand } from '#commands/version.ts';
-import { createLog } from '#platform/log/log.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 import { type Program, runProgram } from '#surfaces/cli/program.ts';
@@ -52,7 +51,7 @@ const lifetime: Lifetime = {
 
 const operations: Program['operations'] = async () => (await import('./operations.ts')).describedOperations();
 const findSocket: Program['findSocket'] = (config) => socketOf(config, environment);
-const opening = { log: createLog({ write: err }), version, environment };
+const opening = { version, environment, writeLog: err };
 
 /** Commands that are no operation. A new one is a file in `commands/` and a line here. */
 const commands = [

@@ -3,7 +3,8 @@ import type { Operation } from '#kernel/operation.ts';
 import type { Command } from '#surfaces/cli/command.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
-import { type FindSocket, operationCommand } from '#surfaces/cli/operation-command.ts';
+import { toolsAsCommands } from '#surfaces/cli/naming.ts';
+import type { FindSocket } from '#surfaces/cli/operation-command.ts';
 
 type Deps = { readonly operations: () => Promise<readonly Operation[]>; readonly findSocket: FindSocket };
 
@@ -21,8 +22,15 @@ export const auditVerifyCommand = ({ operations, findSocket }: Deps): Command =>
       throw new Halt('verifying a file is not in this version; `stack audit verify --live`', EXIT.usage);
     if (given.values['live'] !== true)
       throw new Halt('say what to verify: `stack audit verify --live`', EXIT.usage);
-    const operation = (await operations()).find(({ name }) => name === 'stack_verify_chain');
+    const [known, { operationCommand }] = await Promise.all([
+      operations(),
+      import('#surfaces/cli/operation-command.ts'),
+    ]);
+    const operation = known.find(({ name }) => name === 'stack_verify_chain');
     if (operation === undefined) throw new Error('there is no operation that verifies the chain');
-    return operationCommand(operation, findSocket).run({ ...given, values: {} });
+    return operationCommand(operation, { findSocket, asCommands: toolsAsCommands(known) }).run({
+      ...given,
+      values: {},
+    });
   },
 });

@@ -3,7 +3,6 @@ import { dirname, resolve } from 'node:path';
 import type { Config } from '#config.ts';
 import { readConfigText } from '#platform/host/files.ts';
 import { socketPathOf } from '#platform/net/local-socket.ts';
-import { readYaml } from '#platform/yaml/read.ts';
 import type { Given } from '#surfaces/cli/command.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
@@ -25,7 +24,10 @@ export async function readConfigFile({ config, shell }: Given): Promise<Config |
  * and what this user's environment lacks is no concern of a command that only talks to the appliance.
  */
 export async function socketOf(config: string, environment: Given['shell']['environment']): Promise<string> {
-  const { configSchema } = await import('#config.ts');
+  const [{ configSchema }, { readYaml }] = await Promise.all([
+    import('#config.ts'),
+    import('#platform/yaml/read.ts'),
+  ]);
   const path = resolve(config);
   const read = readConfigText(path);
   if ('problem' in read) throw new Halt(`${read.problem}\n  next: name the config with --config`, EXIT.usage);

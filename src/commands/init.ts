@@ -56,7 +56,7 @@ async function keyOfStopped(
   opening: Opening,
   { anew }: { readonly anew: boolean },
 ): Promise<string | null> {
-  const appliance = await open(config, opening);
+  const { appliance } = await open(config, opening);
   try {
     return await appliance.firstKey(anew);
   } finally {

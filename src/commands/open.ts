@@ -8,18 +8,23 @@ import type { Shell } from '#surfaces/cli/shell.ts';
 const OWNER_ONLY_FOLDER = 0o700;
 
 export type Opening = {
-  readonly log: Log;
   readonly version: string;
   readonly environment: Shell['environment'];
+  /** Takes the lines of the process log. */
+  readonly writeLog: (line: string) => void;
 };
+export type Opened = { readonly appliance: Appliance; readonly log: Log };
 
-export async function open(config: Config, { log, version, environment }: Opening): Promise<Appliance> {
-  const [{ openAppliance }, { systemHost }, { locateAssets }] = await Promise.all([
+export async function open(config: Config, { version, environment, writeLog }: Opening): Promise<Opened> {
+  const [{ openAppliance }, { systemHost }, { locateAssets }, { createLog }] = await Promise.all([
     import('#appliance.ts'),
     import('#platform/host/host.ts'),
     import('#platform/host/assets.ts'),
+    import('#platform/log/log.ts'),
   ]);
   mkdirSync(config.dataDir, { recursive: true, mode: OWNER_ONLY_FOLDER });
   chmodSync(config.dataDir, OWNER_ONLY_FOLDER);
-  return openAppliance(config, { host: systemHost(), log, assets: locateAssets(), environment, version });
+  const log = createLog({ write: writeLog });
+  const machine = { host: systemHost(), log, assets: locateAssets(), environment, version };
+  return { appliance: await openAppliance(config, machine), log };
 }

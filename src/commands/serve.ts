@@ -32,8 +32,8 @@ export function serveCommand(opening: Opening, lifetime: Lifetime): Command {
 }
 
 async function serve({ shell }: Given, config: Config, machine: Opening & Lifetime): Promise<number> {
-  const { log, version, runtime } = machine;
-  const appliance = await open(config, machine);
+  const { version, runtime } = machine;
+  const { appliance, log } = await open(config, machine);
   const stopped = machine.untilStopped();
   // Nothing is read again yet.
   machine.onHangUp(() => log.warn('SIGHUP: the config is read at the start only; restart to apply it'));

@@ -22,3 +22,9 @@ export function commandName(operation: Named): string {
   const verb = words.filter((word) => word !== noun && `${word}s` !== noun);
   return `${noun} ${verb.join('-')}`;
 }
+
+/** Texts of the appliance name tools, for agents; here they are named as the commands they are. */
+export function toolsAsCommands(operations: readonly Named[]): (text: string) => string {
+  const commands = new Map(operations.map((one) => [one.name, `\`stack ${commandName(one)}\``]));
+  return (text) => text.replaceAll(/\bstack_[a-z_]+\b/g, (name) => commands.get(name) ?? name);
+}

@@ -3,7 +3,7 @@
 import { COMMAND_TIMEOUT_MS } from '#kernel/limits.ts';
 import type { Operation } from '#kernel/operation.ts';
 import { askSocket, type SocketText } from '#platform/net/local-socket.ts';
-import type { Command, Given } from './command.ts';
+import type { Command, Given, Parameter } from './command.ts';
 import { exampleOf } from './examples.ts';
 import { EXIT } from './exit.ts';
 import { fieldsOf, pathParameters } from './fields.ts';
@@ -16,20 +16,34 @@ import { say, tell } from './shell.ts';
 /** The socket of the installation that a config file describes. */
 export type FindSocket = (config: string) => Promise<string>;
 
-export function operationCommand(operation: Operation, findSocket: FindSocket): Command {
+export type Speaking = {
+  readonly findSocket: FindSocket;
+  /** Names of tools in a text of the appliance, as commands. */
+  readonly asCommands: (text: string) => string;
+};
+
+export function operationCommand(operation: Operation, { findSocket, asCommands }: Speaking): Command {
   const asks = questionOf(operation);
+  const { positionals, options } = fieldsOf(operation);
+  const worded = (parameter: Parameter): Parameter => ({
+    ...parameter,
+    description: asCommands(parameter.description),
+  });
   const bare = {
     name: commandName(operation),
     group: operation.effect === 'read' ? ('Look' as const) : ('Change' as const),
-    summary: operation.summary,
-    ...fieldsOf(operation),
+    summary: asCommands(operation.summary),
+    positionals: positionals.map(worded),
+    options: options.map(worded),
     ...(asks === undefined ? {} : { asks }),
   };
   const command: Command = {
     ...bare,
     example: exampleOf(operation, bare),
-    run: async (given) =>
-      answerOf(command, given, await send(operation, given, await findSocket(given.config))),
+    run: async (given) => {
+      const answer = await send(operation, given, findSocket);
+      return show(given, answer, (envelope) => presentRefusal(envelope, { command, asCommands }));
+    },
   };
   return command;
 }
@@ -45,16 +59,19 @@ function questionOf({ name, effect, line, route }: Operation): string | undefine
   return FURTHER[name] ?? (many ? 'This ends more than one thing at once.' : undefined);
 }
 
-async function send(operation: Operation, given: Given, socket: string): Promise<string | Refused> {
-  const answer = await askSocket(socket, {
-    ...requestOf(operation, given.values),
-    timeoutMs: COMMAND_TIMEOUT_MS,
-  });
+type Answer = { readonly refused: boolean; readonly text: string };
+
+async function send(operation: Operation, given: Given, findSocket: FindSocket): Promise<Answer> {
+  const socket = await findSocket(given.config);
+  const call = { ...requestOf(operation, given.values), timeoutMs: COMMAND_TIMEOUT_MS };
+  const answer = await askSocket(socket, call);
   if (answer.kind !== 'answer') throw unreachable(answer, { socket, config: given.config });
-  return answer.status < 400 ? answer.text : { refused: answer.text };
+  return { refused: answer.status >= REFUSED_FROM, text: answer.text };
 }
 
-type Refused = { readonly refused: string };
+/** HTTP statuses from here on are refusals. */
+const REFUSED_FROM = 400;
+
 export type SentRequest = { readonly method: string; readonly route: string; readonly body?: unknown };
 
 /** As REST reads it: parameters of the path, then the query of a GET, else the body. */
@@ -86,12 +103,12 @@ function unreachable(answer: SocketText, { socket, config }: { socket: string; c
   return new Halt(said[answer.kind], EXIT.unreachable);
 }
 
-function answerOf(command: Command, { shell, json }: Given, answer: string | Refused): number {
-  const refused = typeof answer !== 'string';
-  const text = refused ? answer.refused : answer;
+type Refusal = (envelope: unknown) => readonly string[];
+
+function show({ shell, json }: Given, { refused, text }: Answer, refusal: Refusal): number {
   const value = parse(text);
   if (json) say(shell, printableJson(text));
-  else if (refused) for (const line of presentRefusal(value, command)) tell(shell, line);
+  else if (refused) for (const line of refusal(value)) tell(shell, line);
   else {
     const { lines, hints } = present(value, shell.columns);
     for (const line of lines) say(shell, line);
@@ -100,11 +117,14 @@ function answerOf(command: Command, { shell, json }: Given, answer: string | Ref
   return refused || failedVerification(value) ? EXIT.refused : EXIT.done;
 }
 
+/** Of an answer that is none of ours. */
+const SHOWN_CHARS = 200;
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new Halt(`the appliance answered no JSON: ${printable(text.slice(0, 200))}`, EXIT.refused);
+    throw new Halt(`the appliance answered no JSON: ${printable(text.slice(0, SHOWN_CHARS))}`, EXIT.refused);
   }
 }
 

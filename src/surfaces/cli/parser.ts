@@ -96,7 +96,7 @@ function addOption(parser: Parser, parameter: Parameter): void {
 function typedFor(parser: Parser, command: Command): TypedCommand {
   const options = parser.optsWithGlobals<Record<string, unknown>>();
   const positionals = command.positionals.filter(({ kind }) => kind !== 'secret');
-  refuseSurplus(parser, command, positionals.length);
+  refuseSurplus(command, { expected: positionals.length, got: parser.args.length });
   const values: Record<string, unknown> = {};
   for (const [at, { name }] of positionals.entries()) values[name] = parser.args[at];
   for (const parameter of command.options) {
@@ -113,12 +113,15 @@ function typedFor(parser: Parser, command: Command): TypedCommand {
   };
 }
 
-function refuseSurplus(parser: Parser, command: Command, expected: number): void {
-  if (parser.args.length <= expected) return;
+type Count = { readonly expected: number; readonly got: number };
+
+function refuseSurplus(command: Command, { expected, got }: Count): void {
+  if (got <= expected) return;
   if ([...command.positionals, ...command.options].some(({ kind }) => kind === 'secret'))
     throw onTheLine(command);
+  const most = expected === 0 ? 'no argument' : `${expected} argument${expected === 1 ? '' : 's'}`;
   throw new Halt(
-    `\`${command.name}\` takes ${expected === 0 ? 'no argument' : `${expected} argument${expected === 1 ? '' : 's'}`}, got ${parser.args.length}`,
+    `\`${command.name}\` takes ${most}, got ${got}\n  next: stack ${command.name} --help`,
     EXIT.usage,
   );
 }

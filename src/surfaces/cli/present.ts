@@ -3,7 +3,7 @@
 import { cell, isList, isMembers, isPlainList, type Members } from './cells.ts';
 import type { Command, Parameter } from './command.ts';
 import { printable } from './printable.ts';
-import { table } from './table.ts';
+import { type Rows, table } from './table.ts';
 import { spoken } from './values.ts';
 
 const INDENT = '  ';
@@ -21,20 +21,18 @@ export function present(output: unknown, width: number | undefined): Presented {
   if (list === undefined) return { lines: members(output, ''), hints: [] };
   const { next_cursor: cursor } = output;
   const hints = typeof cursor === 'string' ? [`more: --cursor ${printable(cursor)}`] : [];
-  if (list.rows.length === 0) return { lines: [], hints: [`no ${list.name}`, ...hints] };
-  return { lines: table(list.name, list.rows, width), hints };
+  if (list.rows.length === 0) return { lines: [], hints: [`no ${list.kind}`, ...hints] };
+  return { lines: table(list, width), hints };
 }
-
-type List = { readonly name: string; readonly rows: readonly Members[] };
 
 /** `{<plural>: [...], next_cursor}`: one list of objects, beside it only what belongs to paging (contract 4). */
 const PAGING = new Set(['next_cursor', 'max_timestamp']);
 
-function listOf(output: Members): List | undefined {
+function listOf(output: Members): Rows | undefined {
   const [first, ...others] = Object.entries(output).filter(([name]) => !PAGING.has(name));
   if (first === undefined || others.length > 0) return undefined;
   const [name, rows] = first;
-  return Array.isArray(rows) && rows.every(isMembers) ? { name, rows } : undefined;
+  return Array.isArray(rows) && rows.every(isMembers) ? { kind: name, rows } : undefined;
 }
 
 function members(value: Members, indent: string): readonly string[] {
@@ -58,7 +56,10 @@ function nestedLines(value: unknown, indent: string): readonly string[] | undefi
 }
 
 /** Code, message, what was wrong with which option, and the next step. */
-export function presentRefusal(envelope: unknown, command: Command): readonly string[] {
+export function presentRefusal(
+  envelope: unknown,
+  { command, asCommands }: { readonly command: Command; readonly asCommands: (text: string) => string },
+): readonly string[] {
   const error = isMembers(envelope) && isMembers(envelope['error']) ? envelope['error'] : {};
   const { code, message, next, metadata } = error;
   const { issues, ...others } = isMembers(metadata) ? metadata : {};
@@ -67,8 +68,8 @@ export function presentRefusal(envelope: unknown, command: Command): readonly st
     `stack: ${cell(code, '')}: ${cell(message, '')}`,
     ...wrong.map(({ path, message: problem }) => `${INDENT}${wordOf(command, path)}: ${cell(problem, '')}`),
     ...members(others, INDENT),
-    // The next step speaks of metadata.issues, which stand above.
-    ...(wrong.length > 0 ? [] : [`${INDENT}next: ${cell(next, '')}`]),
+    // Of an input, the next step speaks of metadata.issues, which stand above.
+    `${INDENT}next: ${wrong.length > 0 ? `stack ${command.name} --help` : asCommands(cell(next, ''))}`,
   ];
 }
 

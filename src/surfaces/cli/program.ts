@@ -8,7 +8,9 @@ import { askNamesAt, type Candidate, complete } from './completion.ts';
 import { COMPLETE } from './completion-scripts.ts';
 import { EXIT } from './exit.ts';
 import { Halt } from './halt.ts';
-import { type FindSocket, operationCommand } from './operation-command.ts';
+import { nounOf, verbOf } from './help.ts';
+import { toolsAsCommands } from './naming.ts';
+import type { FindSocket } from './operation-command.ts';
 import { createParser, type TypedCommand } from './parser.ts';
 import { printable } from './printable.ts';
 import { type Shell, say, tell } from './shell.ts';
@@ -63,7 +65,7 @@ async function parse(argv: readonly string[], program: Program): Promise<number>
     code = await run(command, typed, program.shell);
   });
   try {
-    await parser.parseAsync([...argv], { from: 'user' });
+    await parser.parseAsync([...unknownFirst(argv, commands)], { from: 'user' });
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -71,15 +73,27 @@ async function parse(argv: readonly string[], program: Program): Promise<number>
   return code;
 }
 
-export async function allCommands({
-  commands,
-  operations,
-  findSocket,
-}: Program): Promise<readonly Command[]> {
-  const taken = new Set(commands.map(({ name }) => name));
-  const made = (await operations()).map((operation) => operationCommand(operation, findSocket));
-  const nouns = [...commands, ...made.filter(({ name }) => !taken.has(name))];
-  return nouns.toSorted((a, b) => (a.group === 'Run' || b.group === 'Run' ? 0 : a.name < b.name ? -1 : 1));
+/** Help for what does not exist would be help for something else; without its option the word itself is refused. */
+function unknownFirst(argv: readonly string[], commands: readonly Command[]): readonly string[] {
+  const [noun = '-', verb = '-'] = argv;
+  const own = commands.filter((command) => nounOf(command) === noun);
+  if (!noun.startsWith('-') && own.length === 0) return [noun];
+  const verbs = own.flatMap((command) => verbOf(command) ?? []);
+  return verb.startsWith('-') || verbs.length === 0 || verbs.includes(verb) ? argv : [noun, verb];
+}
+
+/** Sorted, but for those about the program itself: they stand in the order of a first use. */
+export async function allCommands(program: Program): Promise<readonly Command[]> {
+  const [operations, { operationCommand }] = await Promise.all([
+    program.operations(),
+    import('./operation-command.ts'),
+  ]);
+  const speaking = { findSocket: program.findSocket, asCommands: toolsAsCommands(operations) };
+  const taken = new Set(program.commands.map(({ name }) => name));
+  const made = operations.map((operation) => operationCommand(operation, speaking));
+  const others = [...program.commands, ...made.filter(({ name }) => !taken.has(name))];
+  const { true: own = [], false: rest = [] } = Object.groupBy(others, ({ group }) => `${group === 'Run'}`);
+  return [...own, ...rest.toSorted((a, b) => (a.name < b.name ? -1 : 1))];
 }
 
 async function run(command: Command, typed: TypedCommand, shell: Shell): Promise<number> {

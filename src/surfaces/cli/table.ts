@@ -15,8 +15,11 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   entries: ['timestamp', 'action', 'outcome', 'actor', 'service', 'method', 'path', 'status', 'error_code'],
 };
 
-export function table(kind: string, rows: readonly Members[], width: number | undefined): readonly string[] {
-  const names = columnsOf(kind, rows);
+export type Rows = { readonly kind: string; readonly rows: readonly Members[] };
+
+/** `width` is that of the terminal; undefined is as wide as it gets. */
+export function table({ kind, rows }: Rows, width: number | undefined): readonly string[] {
+  const names = columnsOf({ kind, rows });
   const cells = [
     names.map((name) => name.toUpperCase().replaceAll('_', ' ')),
     ...rows.map((row) => names.map((name) => cell(row[name], name))),
@@ -33,7 +36,7 @@ export function table(kind: string, rows: readonly Members[], width: number | un
   );
 }
 
-function columnsOf(kind: string, rows: readonly Members[]): readonly string[] {
+function columnsOf({ kind, rows }: Rows): readonly string[] {
   const present = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const chosen = COLUMNS[kind]?.filter((name) => present.includes(name));
   return chosen === undefined || chosen.length === 0 ? present : chosen;
