@@ -16,15 +16,18 @@ export type Opening = {
 export type Opened = { readonly appliance: Appliance; readonly log: Log };
 
 export async function open(config: Config, { version, environment, writeLog }: Opening): Promise<Opened> {
-  const [{ openAppliance }, { systemHost }, { locateAssets }, { createLog }] = await Promise.all([
-    import('#appliance.ts'),
-    import('#platform/host/host.ts'),
-    import('#platform/host/assets.ts'),
-    import('#platform/log/log.ts'),
-  ]);
+  const [{ configReloader }, { openAppliance }, { systemHost }, { locateAssets }, { createLog }] =
+    await Promise.all([
+      import('#config.ts'),
+      import('#appliance.ts'),
+      import('#platform/host/host.ts'),
+      import('#platform/host/assets.ts'),
+      import('#platform/log/log.ts'),
+    ]);
   mkdirSync(config.dataDir, { recursive: true, mode: OWNER_ONLY_FOLDER });
   chmodSync(config.dataDir, OWNER_ONLY_FOLDER);
   const log = createLog({ write: writeLog });
-  const machine = { host: systemHost(), log, assets: locateAssets(), environment, version };
+  const readConfig = configReloader(config.configPath, environment);
+  const machine = { host: systemHost(), log, assets: locateAssets(), environment, readConfig, version };
   return { appliance: await openAppliance(config, machine), log };
 }

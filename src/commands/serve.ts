@@ -35,8 +35,7 @@ async function serve({ shell }: Given, config: Config, machine: Opening & Lifeti
   const { version, runtime } = machine;
   const { appliance, log } = await open(config, machine);
   const stopped = machine.untilStopped();
-  // Nothing is read again yet.
-  machine.onHangUp(() => log.warn('SIGHUP: the config is read at the start only; restart to apply it'));
+  machine.onHangUp(() => void appliance.reload());
   const { port } = await appliance.listen();
   const { sqliteVersion, synchronous } = appliance.check;
   log.info('started', { version, node: runtime, sqlite: sqliteVersion, synchronous });
