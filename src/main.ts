@@ -1,4 +1,5 @@
 // The process: arguments, streams, signals, exit code. Nothing else touches `process` (invariant 11).
+import { isatty } from 'node:tty';
 
 import { auditVerifyCommand } from '#commands/audit-verify.ts';
 import { checkCommand } from '#commands/check.ts';
@@ -13,6 +14,8 @@ import { type Program, runProgram } from '#surfaces/cli/program.ts';
 import type { Shell } from '#surfaces/cli/shell.ts';
 import manifest from '../package.json' with { type: 'json' };
 
+/** Its file descriptor. */
+const STANDARD_INPUT = 0;
 const NODE_MAJOR_MIN = 24;
 /** Files this process makes are the owner's alone. */
 const OWNER_ONLY = 0o077;
@@ -22,8 +25,11 @@ const environment = (name: string): string | undefined => process.env[name];
 const err = (text: string): void => void process.stderr.write(text);
 
 const shell: Shell = {
-  input: process.stdin,
-  inputIsTerminal: process.stdin.isTTY === true,
+  // Late: most commands never look at it.
+  get input() {
+    return process.stdin;
+  },
+  inputIsTerminal: isatty(STANDARD_INPUT),
   outputIsTerminal: process.stdout.isTTY === true,
   columns: process.stdout.columns,
   out: (text) => void process.stdout.write(text),

@@ -12,7 +12,7 @@ export const auditVerifyCommand = ({ operations, findSocket }: Deps): Command =>
   name: 'audit verify',
   group: 'Look',
   summary: 'Walk the whole log and report the first entry that was changed, deleted, reordered or cut off.',
-  positionals: [{ name: 'file', kind: 'text', required: false, description: 'Not in this version.' }],
+  positionals: [{ name: 'file', kind: 'text', required: false, description: '', hidden: true }],
   options: [
     { name: 'live', kind: 'flag', required: false, description: 'The log of the running appliance.' },
   ],

@@ -112,9 +112,27 @@ function listing({ credentials }: Deps): Operation {
       cursor: z.string().max(SERVICE_NAME_CHARS_MAX).optional().describe('next_cursor of the page before.'),
     }),
     output: z.strictObject({
-      secrets: z.array(stored.extend({ hosts: z.array(z.string()).describe('Hosts it is bound to.') })),
-      next_cursor: z.string().nullable(),
+      secrets: z
+        .array(stored.extend({ hosts: z.array(z.string()).describe('Hosts it is bound to.') }))
+        .describe('In the order of their names.'),
+      next_cursor: z.string().nullable().describe('cursor of the next page; null where this is the last.'),
     }),
+    example: {
+      input: { limit: 50 },
+      output: {
+        secrets: [
+          {
+            name: 'billing',
+            service: 'billing',
+            version: 3,
+            updated_at: '2026-11-23T09:30:00.000Z',
+            hosts: ['billing.internal'],
+          },
+        ],
+        next_cursor: null,
+      },
+    },
+    errors: [],
     route: { method: 'GET', path: '/v1/secrets' },
     toolset: null,
     line: 'operations',

@@ -19,6 +19,8 @@ export type Parameter = {
   readonly description: string;
   readonly choices?: readonly string[];
   readonly completes?: Source;
+  /** Taken, so that it can be refused with a reason of its own, and shown nowhere. */
+  readonly hidden?: true;
 };
 
 export type Given = {

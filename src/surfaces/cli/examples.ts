@@ -1,51 +1,59 @@
-// One example for every command, of values that read like real ones. Where what follows from the schema would teach
-// nothing, it stands here.
+// The example of a verb as a person would type it: the same call that the reference shows.
 import type { Operation } from '#kernel/operation.ts';
 import { type Command, flagOf, type Parameter } from './command.ts';
-
-const WRITTEN: Readonly<Record<string, string>> = {
-  stack_issue_passport:
-    `stack passports issue --agent support-bot \\\n` +
-    `  --intent '{"summary": "answer a ticket", "services": ["billing"]}'`,
-  stack_proxy_request:
-    `stack proxy request --service billing --method POST --path /invoices \\\n` +
-    `  --body '{"customer": "c_7"}' --passport pp_4097d043…`,
-  stack_set_secret:
-    'stack secrets set billing            # asks, without showing it\nstack secrets set billing < token.txt',
-  stack_verify_passport: 'stack passports verify < token.txt',
-  stack_update_agent: 'stack agents update support-bot --accountability-mode logged',
-  stack_list_audit: 'stack audit list --agent-id agt_4097d043… --limit 50',
-};
-
-const IDS: Readonly<Record<string, string>> = {
-  agents: 'support-bot',
-  keys: 'key_4097d043…',
-  passports: 'pp_4097d043…',
-  secrets: 'billing',
-  services: 'billing',
-};
+import { HELP_COLUMNS } from './help.ts';
 
 type Bare = Pick<Command, 'name' | 'positionals' | 'options'>;
 
-export function exampleOf(operation: Operation, { name, positionals, options }: Bare): string {
-  const written = WRITTEN[operation.name];
-  if (written !== undefined) return written;
-  const noun = name.split(' ')[0] ?? '';
-  const needed = options.filter(({ required, kind }) => required && kind !== 'secret');
-  const words = [
-    `stack ${name}`,
-    ...positionals.map((parameter) => sample(parameter, noun)),
-    ...needed.map((parameter) =>
-      parameter.kind === 'flag' ? flagOf(parameter) : `${flagOf(parameter)} ${sample(parameter, noun)}`,
-    ),
-  ];
-  return words.join(' ');
+/** Help indents it by two. */
+const LINE_COLUMNS = HELP_COLUMNS - 2;
+const CONTINUED = ' \\';
+/** Ids of examples are longer than any need to see. */
+const ID = /\b([a-z]{2,4}_[0-9a-f]{6})[0-9a-f]{10,}\b/g;
+
+export function exampleOf({ example }: Operation, { name, positionals, options }: Bare): string {
+  const input = example.input as Readonly<Record<string, unknown>>;
+  const byPlace = positionals.map((parameter) => wordOf(parameter, input[parameter.name]));
+  const byName = options
+    .filter(({ name: field, kind }) => kind !== 'secret' && Object.hasOwn(input, field))
+    .flatMap((parameter) => optionWords(parameter, input[parameter.name]));
+  const secret = options.some(({ kind, required }) => kind === 'secret' && required);
+  const words = [`stack ${name}`, ...byPlace, ...byName];
+  return secret
+    ? `${words.join(' ')}      # asks, without showing it\n${folded([...words, '< FILE'])}`
+    : folded(words);
 }
 
-function sample({ choices, completes, kind, name }: Parameter, noun: string): string {
-  if (choices?.[0] !== undefined) return choices[0];
-  if (completes !== undefined) return IDS[completes] ?? name;
-  if (kind === 'number') return '10';
-  if (kind === 'json') return `'{…}'`;
-  return (name === 'name' ? IDS[noun] : undefined) ?? name.toUpperCase();
+function optionWords(parameter: Parameter, value: unknown): readonly string[] {
+  const flag = flagOf(parameter);
+  if (parameter.kind === 'flag') return [value === false ? flag.replace('--', '--no-') : flag];
+  const values = parameter.kind === 'list' && Array.isArray(value) ? value : [value];
+  return values.map((one) => broken(`${flag} ${wordOf(parameter, one)}`));
+}
+
+/** Between members of JSON a line break is a blank, and inside quotes a shell takes it. */
+const broken = (word: string): string =>
+  word.length + 2 + CONTINUED.length <= LINE_COLUMNS
+    ? word
+    : word.replaceAll(/(["}\]\d]),"/g, '$1,\n      "');
+
+/** As a shell reads it as one word. */
+function wordOf({ name }: Parameter, value: unknown): string {
+  if (value === undefined) return name.toUpperCase();
+  const text = (typeof value === 'string' ? value : JSON.stringify(value)).replaceAll(ID, '$1…');
+  return /^[\w@%+=:,./…-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** One line where it fits, else one word a line from where it no longer does. */
+function folded(words: readonly string[]): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of words) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line !== '' && longer.length + CONTINUED.length > LINE_COLUMNS) {
+      lines.push(line + CONTINUED);
+      line = `  ${word}`;
+    } else line = longer;
+  }
+  return [...lines, line].join('\n');
 }

@@ -21,13 +21,12 @@ export type Schema = {
 
 export type Fields = { readonly positionals: readonly Parameter[]; readonly options: readonly Parameter[] };
 
-/** Parameters of the path are positional, in its order; where it has none, a required `name` is. */
+/** Parameters of the path are positional, in its order; where it has none, `name` is. */
 export function fieldsOf(operation: Operation): Fields {
   const schema = inputSchema(operation);
   const names = Object.keys(schema.properties ?? {});
   const inPath = pathParameters(operation.route.path);
-  const positional =
-    inPath.length > 0 ? inPath : names.filter((name) => name === 'name' && requires(schema, name));
+  const positional = inPath.length > 0 ? inPath : names.filter((name) => name === 'name');
   const parameter = (name: string): Parameter => parameterOf(operation, schema, { name });
   return {
     positionals: positional.map(parameter),

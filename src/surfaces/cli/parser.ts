@@ -61,7 +61,7 @@ function addCommand(parser: Parser, command: Command, chosen: Chosen): void {
   const { formatHelp: _, ...plain } = parser.configureHelp();
   parser.configureHelp(plain).description(command.summary).allowExcessArguments(true);
   parser.showHelpAfterError(`  next: stack ${command.name} --help`);
-  for (const positional of command.positionals.filter(({ kind }) => kind !== 'secret'))
+  for (const positional of command.positionals.filter(({ kind, hidden }) => kind !== 'secret' && !hidden))
     parser.argument(
       positional.required ? `<${positional.name}>` : `[${positional.name}]`,
       positional.description,

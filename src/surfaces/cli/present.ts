@@ -48,6 +48,8 @@ function members(value: Members, indent: string): readonly string[] {
 /** Undefined where the value stands beside its name. */
 function nestedLines(value: unknown, indent: string): readonly string[] | undefined {
   if (isMembers(value)) return Object.keys(value).length === 0 ? undefined : members(value, indent);
+  if (typeof value === 'string' && value.includes('\n'))
+    return value.split(/\r?\n/).map((line) => indent + printable(line));
   if (!isList(value) || isPlainList(value)) return undefined;
   return value.flatMap((one: unknown) => {
     const [first = '', ...rest] = nestedLines(one, indent + INDENT) ?? [`${indent}${INDENT}${cell(one, '')}`];

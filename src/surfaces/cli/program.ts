@@ -101,8 +101,14 @@ async function run(command: Command, typed: TypedCommand, shell: Shell): Promise
   if (problems.length > 0) throw new Halt(problems.join('\nstack: '), EXIT.usage);
   const read = fromInput === undefined ? {} : { [fromInput.name]: await inputFor(shell, command, fromInput) };
   if (command.asks !== undefined && !typed.yes) await confirm(shell, printable(command.asks));
-  const config = typed.config ?? shell.environment(CONFIG_VARIABLE) ?? CONFIG_DEFAULT;
-  return command.run({ shell, values: { ...values, ...read }, json: typed.json, yes: typed.yes, config });
+  const { json, yes } = typed;
+  return command.run({
+    shell,
+    values: { ...values, ...read },
+    json,
+    yes,
+    config: configFor(typed.config, shell),
+  });
 }
 
 async function inputFor(shell: Shell, command: Command, parameter: Parameter): Promise<unknown> {
@@ -115,13 +121,23 @@ async function inputFor(shell: Shell, command: Command, parameter: Parameter): P
   return read.value;
 }
 
+/** A variable that is set to nothing is not set. */
+const configFor = (typed: string | undefined, shell: Shell): string =>
+  typed ?? (shell.environment(CONFIG_VARIABLE) || CONFIG_DEFAULT);
+
+/** On a line that is still being typed: behind the option or its `=`, which bash makes a word of its own. */
+function typedConfig(words: readonly string[]): string | undefined {
+  const plain = words.filter((word) => word !== '=');
+  const at = plain.indexOf('--config');
+  const glued = plain.find((word) => word.startsWith('--config='))?.slice('--config='.length);
+  return glued ?? (at < 0 ? undefined : plain[at + 1]);
+}
+
 /** Silent whatever happens: what is printed here would land in the line being typed. */
 async function answerCompletion(words: readonly string[], program: Program): Promise<number> {
   const { shell } = program;
   try {
-    const at = words.indexOf('--config');
-    const config =
-      (at < 0 ? undefined : words[at + 1]) ?? shell.environment(CONFIG_VARIABLE) ?? CONFIG_DEFAULT;
+    const config = configFor(typedConfig(words), shell);
     const ask = async (
       source: Parameters<ReturnType<typeof askNamesAt>>[0],
     ): Promise<readonly Candidate[]> => {

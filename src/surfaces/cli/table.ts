@@ -7,12 +7,12 @@ const CUT = '…';
 /** Narrower, a column shows nothing worth reading. */
 const COLUMN_CHARS_MIN = 8;
 
-/** Columns of the lists people read most; others show every field that has a short form. */
+/** Columns of the lists people read most, those that matter first; others show every field. */
 const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   agents: ['name', 'status', 'accountability_mode', 'source', 'services', 'created_at', 'id'],
-  passports: ['jti', 'agent_id', 'expires_at', 'services', 'session_id'],
+  passports: ['jti', 'expires_at', 'services', 'agent_id', 'session_id'],
   services: ['name', 'connected', 'base_url', 'title', 'reason', 'scopes', 'approval'],
-  entries: ['timestamp', 'action', 'outcome', 'actor', 'service', 'method', 'path', 'status', 'error_code'],
+  entries: ['timestamp', 'action', 'outcome', 'service', 'method', 'path', 'status', 'error_code', 'actor'],
 };
 
 export type Rows = { readonly kind: string; readonly rows: readonly Members[] };

@@ -78,6 +78,19 @@ describe('completion', () => {
     assert.deepEqual(asked, []);
   });
 
+  it('asks the installation that the line names', async () => {
+    const lines = [['--config', 'a.yaml'], ['--config=a.yaml'], ['--config', '=', 'a.yaml']];
+    for (const line of lines) {
+      const found: string[] = [];
+      const findSocket = async (config: string): Promise<string> => {
+        found.push(config);
+        return '/nonexistent/stack.sock';
+      };
+      await runProgram(['__complete', 'agents', 'get', ...line, ''], { ...program, findSocket });
+      assert.deepEqual(found, ['a.yaml'], line.join(' '));
+    }
+  });
+
   it('is silent where nothing runs and where there is no config', async () => {
     const without: readonly Program['findSocket'][] = [
       program.findSocket,

@@ -21,6 +21,8 @@ const made = (fields: Partial<Operation>): Operation => ({
     scope: 'agents:write',
     input: z.strictObject({}),
     output: z.strictObject({}),
+    example: { input: {}, output: {} },
+    errors: [],
     route: { method: 'POST', path: '/v1/things' },
     toolset: null,
     line: 'operations',

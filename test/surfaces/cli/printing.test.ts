@@ -86,6 +86,11 @@ describe('an answer', () => {
     ]);
   });
 
+  it('that holds text of several lines keeps them, each harmless', () => {
+    const { lines } = present({ status: 200, body_text: 'one\r\n\u001b[2Jtwo\n' }, undefined);
+    assert.deepEqual(lines, ['status:    200', 'body_text:', '  one', '  \\u{1b}[2Jtwo', '  ']);
+  });
+
   it('has its times in the clock of this machine', () => {
     const time = new Date(2026, 0, 2, 3, 4, 5);
     assert.equal(localTime(time), '2026-01-02 03:04:05');
