@@ -194,6 +194,20 @@ describe('a secret', () => {
   });
 });
 
+describe('a body of a call', () => {
+  it('goes as it is, from standard input, line break and all', async () => {
+    const issued = await inside(['passports', 'issue', '--agent', 'clerk', '--json']);
+    const { jti } = JSON.parse(issued.out) as { jti: string };
+    await inside(['secrets', 'set', 'billing'], CANARY);
+    const line = ['proxy', 'request', '--service', 'billing', '--method', 'GET', '--path', '/invoices/1'];
+    const refused = await inside([...line, '--passport', jti, '--body', '-', '--json'], 'text\n');
+    assert.match(refused.out, /GET takes no body/);
+    const sent = await inside([...line, '--passport', jti]);
+    assert.equal(sent.code, 1);
+    assert.match(sent.err, /^stack: UPSTREAM_UNREACHABLE: /);
+  });
+});
+
 describe('a hostile name', () => {
   it('is shown with escapes, and is the same value as JSON', async () => {
     const made = await inside(['keys', 'create', HOSTILE, '--json']);

@@ -5,7 +5,7 @@ import { EXIT } from './exit.ts';
 import { Halt } from './halt.ts';
 import { type Shell, tell } from './shell.ts';
 
-/** Everything until the end of input, without the line break at its end. */
+/** Everything until the end of input. */
 export async function readInput(shell: Shell): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -18,7 +18,7 @@ export async function readInput(shell: Shell): Promise<string> {
   }
   const text = decodeUtf8(Buffer.concat(chunks));
   if (text === undefined) throw new Halt('standard input is not UTF-8', EXIT.usage);
-  return text.replace(/\r?\n$/, '');
+  return text;
 }
 
 const CONTROL_C = '\u0003';
@@ -64,8 +64,9 @@ export async function confirm(shell: Shell, question: string): Promise<void> {
   for await (const answer of shell.input.iterator({ destroyOnReturn: false }) as AsyncIterable<string>) {
     shell.input.pause();
     if (/^y(?:es)?\s*$/i.test(answer)) return;
-    break;
+    throw new Halt('nothing was done', EXIT.refused);
   }
+  // The end of input leaves the cursor behind the question.
   tell(shell, '');
   throw new Halt('nothing was done', EXIT.refused);
 }

@@ -22,7 +22,9 @@ export function present(output: unknown, width: number | undefined): Presented {
   const { next_cursor: cursor } = output;
   const hints = typeof cursor === 'string' ? [`more: --cursor ${printable(cursor)}`] : [];
   if (list.rows.length === 0) return { lines: [], hints: [`no ${list.kind}`, ...hints] };
-  return { lines: table(list, width), hints };
+  const { lines, left } = table(list, width);
+  const unseen = left.length === 0 ? [] : [`no room for: ${left.map(printable).join(', ')}; --json has all`];
+  return { lines, hints: [...unseen, ...hints] };
 }
 
 /** `{<plural>: [...], next_cursor}`: one list of objects, beside it only what belongs to paging (contract 4). */

@@ -3,7 +3,7 @@
 import { CommanderError } from 'commander';
 import type { Operation } from '#kernel/operation.ts';
 import { confirm, readHidden, readInput } from './ask.ts';
-import type { Command, Parameter } from './command.ts';
+import type { Command, Given, Parameter } from './command.ts';
 import { askNamesAt, type Candidate, complete } from './completion.ts';
 import { COMPLETE } from './completion-scripts.ts';
 import { EXIT } from './exit.ts';
@@ -99,7 +99,7 @@ export async function allCommands(program: Program): Promise<readonly Command[]>
 async function run(command: Command, typed: TypedCommand, shell: Shell): Promise<number> {
   const { values, fromInput, problems } = readValues(command, typed.values);
   if (problems.length > 0) throw new Halt(problems.join('\nstack: '), EXIT.usage);
-  const read = fromInput === undefined ? {} : { [fromInput.name]: await inputFor(shell, command, fromInput) };
+  const read = fromInput === undefined ? {} : { [fromInput.name]: await inputFor(shell, fromInput, { command, values }) };
   if (command.asks !== undefined && !typed.yes) await confirm(shell, printable(command.asks));
   const { json, yes } = typed;
   return command.run({
@@ -111,9 +111,15 @@ async function run(command: Command, typed: TypedCommand, shell: Shell): Promise
   });
 }
 
-async function inputFor(shell: Shell, command: Command, parameter: Parameter): Promise<unknown> {
+type Asking = { readonly command: Command; readonly values: Given['values'] };
+
+async function inputFor(shell: Shell, parameter: Parameter, { command, values }: Asking): Promise<unknown> {
+  const subject = command.positionals.flatMap((positional) => values[positional.name] ?? []).join(' ');
+  const question = subject === '' ? parameter.name : `${parameter.name} of ${printable(subject)}`;
   const hidden = parameter.kind === 'secret' && shell.inputIsTerminal;
-  const text = hidden ? await readHidden(shell, parameter.name) : await readInput(shell);
+  const typed = hidden ? await readHidden(shell, question) : await readInput(shell);
+  // A body of a call goes as it is; of everything else, the line break at its end is the editor's.
+  const text = parameter.kind === 'value' ? typed : typed.replace(/\r?\n$/, '');
   const name = spoken(command, parameter);
   if (text === '') throw new Halt(`${name}: nothing came by standard input`, EXIT.usage);
   const read = readValue(parameter, text);

@@ -17,8 +17,14 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
 
 export type Rows = { readonly kind: string; readonly rows: readonly Members[] };
 
+export type Table = {
+  readonly lines: readonly string[];
+  /** Columns for which there was no room. */
+  readonly left: readonly string[];
+};
+
 /** `width` is that of the terminal; undefined is as wide as it gets. */
-export function table({ kind, rows }: Rows, width: number | undefined): readonly string[] {
+export function table({ kind, rows }: Rows, width: number | undefined): Table {
   const names = columnsOf({ kind, rows });
   const cells = [
     names.map((name) => name.toUpperCase().replaceAll('_', ' ')),
@@ -28,12 +34,12 @@ export function table({ kind, rows }: Rows, width: number | undefined): readonly
     names.map((_, at) => Math.max(...cells.map((row) => chars(row[at] ?? '')))),
     width,
   );
-  return cells.map((row) =>
+  const line = (row: readonly string[]): string =>
     widths
       .map((size, at) => pad(row[at] ?? '', size))
       .join(GAP)
-      .trimEnd(),
-  );
+      .trimEnd();
+  return { lines: cells.map(line), left: names.slice(widths.length) };
 }
 
 function columnsOf({ kind, rows }: Rows): readonly string[] {

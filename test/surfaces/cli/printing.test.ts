@@ -65,9 +65,10 @@ describe('an answer', () => {
 
   it('that is a table keeps to the width of the terminal', () => {
     const rows = [{ one: 'x'.repeat(30), two: 'y'.repeat(60), three: 'z'.repeat(60) }];
-    const { lines } = present({ things: rows }, 60);
+    const { lines, hints } = present({ things: rows }, 60);
     for (const line of lines) assert.ok(line.length <= 60, line);
     assert.match(lines[1] ?? '', /y…$/);
+    assert.deepEqual(hints, ['no room for: three; --json has all']);
   });
 
   it('that is an object is a line for each member, what it holds indented below', () => {

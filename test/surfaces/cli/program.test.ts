@@ -126,6 +126,11 @@ describe('a secret', () => {
     assert.ok(!(asked.out + asked.err).includes(CANARY));
   });
 
+  it('is asked for by the name it is for', async () => {
+    const around = { input: 'x\r', terminal: true };
+    assert.match((await run(['secrets', 'set', 'billing'], around)).err, /^value of billing \(not shown\): /);
+  });
+
   it('is not taken after an interrupt', async () => {
     const asked = await run(['seal', '--service', 'billing', '--yes'], {
       input: 'abc\u0003',
