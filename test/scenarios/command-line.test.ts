@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -12,7 +13,7 @@ import { SCRIPTS } from '#surfaces/cli/completion-scripts.ts';
 import { fieldsOf } from '#surfaces/cli/fields.ts';
 import { commandName } from '#surfaces/cli/naming.ts';
 import { type Program, runProgram } from '#surfaces/cli/program.ts';
-import { type Appliance, type Exit, stack, startAppliance } from '#test/support/appliance.ts';
+import { type Appliance, type Exit, freePort, stack, startAppliance } from '#test/support/appliance.ts';
 import { assertAbsent, searchFiles } from '#test/support/canary.ts';
 import { askLocally } from '#test/support/requests.ts';
 import { keptShell } from '#test/support/shell.ts';
@@ -26,23 +27,34 @@ const run = promisify(execFile);
 
 let appliance: Appliance;
 
+/** Answers with the body it got. */
+const upstream = createServer(async (request, response) => {
+  const got = Buffer.concat(await request.toArray()).toString();
+  response.setHeader('content-type', 'application/json').end(JSON.stringify({ got }));
+});
+
 before(async () => {
+  const port = await freePort();
+  await new Promise<void>((done) => upstream.listen(port, '127.0.0.1', done));
   appliance = await startAppliance({
     services: `
   billing:
     title: Billing
-    base_url: http://127.0.0.1:9
+    base_url: http://127.0.0.1:${port}
     network: loopback
     inject: { bearer: "{secret}" }
     secret: { vault: billing }
-    actions: { "billing:invoices:read": [ "GET /invoices/**" ] }`,
+    actions: { "billing:invoices:create": [ "POST /invoices" ] }`,
     agents: `
   clerk:
     mode: standard
-    services: { billing: [ "billing:invoices:read" ] }`,
+    services: { billing: [ "billing:invoices:create" ] }`,
   });
 });
-after(() => appliance?.dispose());
+after(async () => {
+  await appliance?.dispose();
+  upstream.close();
+});
 
 /** As its own process. */
 const command = (args: readonly string[], input = ''): Promise<Exit> =>
@@ -194,17 +206,19 @@ describe('a secret', () => {
   });
 });
 
-describe('a body of a call', () => {
-  it('goes as it is, from standard input, line break and all', async () => {
+describe('a call', () => {
+  it('takes its body from standard input as it is, and shows what the service answered', async () => {
     const issued = await inside(['passports', 'issue', '--agent', 'clerk', '--json']);
     const { jti } = JSON.parse(issued.out) as { jti: string };
     await inside(['secrets', 'set', 'billing'], CANARY);
-    const line = ['proxy', 'request', '--service', 'billing', '--method', 'GET', '--path', '/invoices/1'];
-    const refused = await inside([...line, '--passport', jti, '--body', '-', '--json'], 'text\n');
-    assert.match(refused.out, /GET takes no body/);
-    const sent = await inside([...line, '--passport', jti]);
-    assert.equal(sent.code, 1);
-    assert.match(sent.err, /^stack: UPSTREAM_UNREACHABLE: /);
+    const line = 'proxy request --service billing --method POST --path /invoices --body - --passport';
+    const text = await inside([...line.split(' '), jti], 'plain text\n');
+    assert.equal(text.code, 0, text.err);
+    assert.match(text.out, /^status: +200$/m);
+    assert.match(text.out, /^body:\n {2}got:\n {4}plain text\n {4}$/m);
+    const json = await inside([...line.split(' '), jti], '{"a": [1]}\n');
+    assert.match(json.out, /^ {2}got: \{"a":\[1\]\}$/m);
+    assertAbsent({ text: text.out, json: json.out }, CANARY);
   });
 });
 
@@ -256,10 +270,11 @@ describe('completion in bash', () => {
 describe('a completion script', () => {
   for (const [name, script] of Object.entries(SCRIPTS)) {
     const absent = spawnSync(name, ['-c', 'true']).error !== undefined;
-    it(`for ${name} is one that ${name} can read`, {
-      skip: absent && `${name} is not installed here`,
-    }, () => {
-      const checked = spawnSync(name, ['-n', '/dev/stdin'], { input: script, encoding: 'utf8' });
+    const skip = absent && `${name} is not installed here`;
+    it(`for ${name} is one that ${name} can read`, { skip }, async () => {
+      const path = join(appliance.dir, `completion.${name}`);
+      await writeFile(path, script);
+      const checked = spawnSync(name, ['-n', path], { encoding: 'utf8' });
       assert.equal(checked.status, 0, checked.stderr);
     });
   }

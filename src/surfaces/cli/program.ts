@@ -99,7 +99,10 @@ export async function allCommands(program: Program): Promise<readonly Command[]>
 async function run(command: Command, typed: TypedCommand, shell: Shell): Promise<number> {
   const { values, fromInput, problems } = readValues(command, typed.values);
   if (problems.length > 0) throw new Halt(problems.join('\nstack: '), EXIT.usage);
-  const read = fromInput === undefined ? {} : { [fromInput.name]: await inputFor(shell, fromInput, { command, values }) };
+  const read =
+    fromInput === undefined
+      ? {}
+      : { [fromInput.name]: await inputFor(shell, fromInput, { command, values }) };
   if (command.asks !== undefined && !typed.yes) await confirm(shell, printable(command.asks));
   const { json, yes } = typed;
   return command.run({
