@@ -166,6 +166,20 @@ describe('a secret', () => {
     );
   });
 
+  it('is known by its form where an option takes any text', async () => {
+    const call = ['proxy', 'request', '--service', 'x', '--method', 'GET', '--passport'];
+    for (const argv of [
+      [...call, `eyJ0.eyJ1.${CANARY}`],
+      ['keys', 'create', `sk_live_${CANARY}`],
+    ]) {
+      const { code, err } = await run(argv);
+      assert.equal(code, 2);
+      assert.match(err, /a key or a token stands on the command line/);
+      assert.ok(!err.includes(CANARY));
+    }
+    assert.equal((await run([...call, 'pp_1'])).code, 3, 'the id of a passport is no secret');
+  });
+
   it('that is missing is wrong usage', async () => {
     const { code, err } = await run(['seal', '--service', 'billing'], { input: '\n' });
     assert.equal(code, 2);
