@@ -60,6 +60,7 @@ describe('every verb answers as its documents say', () => {
     await byPerson('/v1/secrets/nobody', 'CONFLICT', { method: 'PUT', body: { value: 'long enough' } });
     await byPerson('/v1/secrets/ledger', 'NOT_FOUND', { method: 'DELETE' });
     await byPerson('/v1/secrets/ledger', 200, { method: 'PUT', body: { value: 'a-secret-of-the-ledger' } });
+    await byPerson('/v1/secrets', 200);
   });
 
   it('services and calls', async () => {
