@@ -138,8 +138,8 @@ export const CLOCK_SKEW_SECONDS_MAX = 60;
 export const SOCKET_TIMEOUT_MS = 5_000;
 /** A command waits longer than the longest call that the YAML may allow; whoever typed it can interrupt it. */
 export const COMMAND_TIMEOUT_MS = 660_000;
-/** A key press waits for completion; names that come later are of no use. */
-export const COMPLETION_TIMEOUT_MS = 500;
+/** A key press waits for completion: an appliance under load is worth a moment, and names that come later are of no use. */
+export const COMPLETION_TIMEOUT_MS = 2_000;
 export const AUDIT_DETAIL_BYTES_MAX = 4_096;
 export const AUDIT_PAGE = 20;
 export const AUDIT_PAGE_MAX = 100;
