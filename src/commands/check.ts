@@ -5,7 +5,7 @@ import { callSocket, socketPathOf } from '#platform/net/local-socket.ts';
 import type { Command, Given } from '#surfaces/cli/command.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { present } from '#surfaces/cli/present.ts';
-import { say, tell } from '#surfaces/cli/shell.ts';
+import { say } from '#surfaces/cli/shell.ts';
 import { readConfigFile } from './config-file.ts';
 
 export const checkCommand: Command = {
@@ -36,7 +36,6 @@ function report({ shell, json, config }: Given, running: Comparison | undefined)
   else {
     if (!refused) say(shell, `${config}: no mistakes`);
     if (running !== undefined) say(shell, changesText(running, shell.columns));
-    else tell(shell, 'no appliance runs on its data, so there is nothing to compare it with');
   }
   return refused ? EXIT.usage : EXIT.done;
 }
