@@ -309,7 +309,7 @@ function buildLines({ host, log }: Machine, deps: Deps) {
     ttlSeconds,
     host,
   });
-  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper });
+  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
   const recorder = createRecorder({ committer, draft, host, log });
   const authorizeFrom = (find: LiveConfig['service']) =>
@@ -349,7 +349,7 @@ function buildLines({ host, log }: Machine, deps: Deps) {
 type KeyDeps = Base & { readonly storage: Storage; readonly draft: DraftEntry; readonly host: Host };
 
 async function firstKey(another: boolean, { storage, draft, host, pepper }: KeyDeps): Promise<string | null> {
-  const live = await liveKeys(storage.reader);
+  const live = await liveKeys(storage.reader, host.nowMs());
   if (live.length > 0 && !another) return null;
   const key = mintKey({ host, pepper }, 'init');
   await commitSetup(storage, draft, { action: 'key.create', statements: [key.statement] });

@@ -2,7 +2,11 @@
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { auditOperations } from '#features/audit/operations.ts';
+<<<<<<< HEAD
 import { configOperations } from '#features/config/operations.ts';
+=======
+import { lastEntryMs } from '#features/audit/store.ts';
+>>>>>>> 9f74381 (Keys may be bound to one agent, read-only, or end; every verb that takes keys is walked with them)
 import { keyOperations } from '#features/keys/operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
@@ -70,7 +74,13 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       verifier,
     }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
-    ...keyOperations({ reader, host, pepper }),
+    ...keyOperations({
+      reader,
+      host,
+      pepper,
+      findAgent: directory.find,
+      lastEntryMs: (keyId) => lastEntryMs(reader, keyId),
+    }),
     ...secretOperations({ services, credentials, keyring, host }),
     ...configOperations({
       look: () => deps.live.look(),

@@ -41,6 +41,9 @@ export const STANDING_RENEW_BEFORE_MS = 60_000;
 /** More than a private server's programs; a caller that registers in a loop is told, and the table stays small. */
 export const AGENTS_MAX = 10_000;
 
+/** An API key that ends later than this was meant to have no end; the usual cause is a wrong unit. */
+export const KEY_LIFETIME_MS_MAX = 10 * 366 * 86_400_000;
+
 /** Contract 5: a proxied call may last 30 s and answer 10 MB. */
 export const CALL_TIMEOUT_MS = 30_000;
 export const RESPONSE_BYTES_MAX = 10_000_000;

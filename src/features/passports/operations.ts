@@ -78,9 +78,9 @@ function issuing(deps: Deps): Operation {
     line: 'operations',
     run: async ({ caller, input }) => {
       const agent = await agentFor(deps, input.agent_id, input.agent);
-      if (!agent.ok) return agent;
+      if (!agent.ok) return caller.bound === true && agent.fault.code === 'NOT_FOUND' ? foreign() : agent;
       if (caller.acting !== undefined && caller.acting.agentId !== agent.value.id) {
-        return refuse(new Fault('FORBIDDEN', { detail: 'the transport names another agent' }));
+        return foreign();
       }
       const { ttlSeconds, ttlSecondsMax } = deps.ttl();
       const intent =
@@ -129,6 +129,9 @@ function issueChanges(row: PassportRow): readonly Statement[] {
 /** A value that was not given stays absent, so that `exists` and `absent` carry none. */
 const constraintsOf = (given: z.infer<typeof issueInput>['constraints'] = []): Wish['constraints'] =>
   given.map(({ value, ...rest }) => (value === undefined ? rest : { ...rest, value }));
+
+const foreign = (): Result<never> =>
+  refuse(new Fault('FORBIDDEN', { detail: 'the transport names another agent' }));
 
 const unnamed = (message: string): Result<never> =>
   refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'agent_id', message }] } }));
@@ -200,6 +203,8 @@ function listing(deps: Deps): Operation {
     run: async ({ caller, input, nowMs }) => {
       const agentId =
         input.agent_id === undefined ? undefined : ((await deps.findAgent(input.agent_id))?.id ?? '');
+      if (caller.bound === true && agentId !== undefined && agentId !== caller.acting?.agentId)
+        return refuse(new Fault('FORBIDDEN', { detail: 'the key is bound to another agent' }));
       const own = caller.kind === 'passport' ? (caller.acting?.sessionId ?? '') : input.session_id;
       const rows = await livePassports(deps.reader, {
         nowMs,
