@@ -9,6 +9,7 @@ import { prunePassports } from '#features/passports/jobs.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
+import { emptyOldRingKeys } from '#features/vault/jobs.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
 import { loadSigningKey } from '#features/vault/signing-keys.ts';
 import { allKeyring } from '#features/vault/store.ts';
@@ -150,7 +151,10 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   const { live } = base;
   const { registry, line } = buildLines(machine, { ...base, storage, draft, upstream });
   const surface: Surface = { registry, line, host, log, unready: storage.failure, version: machine.version };
-  const jobs = [prunePassports({ reader: storage.reader, commit: storage.committer.commit, draft, host })];
+  const { reader, committer } = storage;
+  const work = { reader, commit: committer.commit, draft, host };
+  const { keyring, credentials } = base;
+  const jobs = [prunePassports(work), emptyOldRingKeys({ ...work, log, keyring, moved: credentials.reload })];
   const listeners: Listener[] = [];
   let schedule: Schedule | undefined;
   let watch: Watch | undefined;
@@ -249,7 +253,7 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   // What the config can tell, it has told; a value that is not stored yet is known only here.
   for (const service of config.services.values()) {
     const { connected, reason } = credentials.presence(service);
-    if (service.secret?.kind === 'vault' && !connected)
+    if ((service.secret?.kind === 'vault' || service.secret?.kind === 'sealed') && !connected)
       log.warn('calls to this service will be refused', { service: service.name, reason });
   }
   const pepper = deriveKey(root.reveal(), 'stack/api-key-pepper');
@@ -340,6 +344,7 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   });
   const committed = async (action: string): Promise<void> => {
     if (action.startsWith('secret.')) await credentials.reload();
+    if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
   };
   const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
   const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });

@@ -1,7 +1,7 @@
 // The process: arguments, signals, exit code. Nothing else touches `process` (invariant 11).
 import { chmodSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
+import { SECRET_BYTES_MAX, SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
 import { locateAssets } from '#platform/host/assets.ts';
 import { systemHost } from '#platform/host/host.ts';
 import { createLog } from '#platform/log/log.ts';
@@ -41,6 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (config === undefined) return EXIT.usage;
   if (args.command === 'check')
     return say(args.json ? JSON.stringify({ valid: true }) : `${args.config}: no mistakes`);
+  if (args.command === 'seal') return seal(args, config);
   return args.command === 'init' ? init(args, config) : serve(config);
 }
 
@@ -72,6 +73,28 @@ async function open(config: Config): Promise<Appliance> {
     readConfig,
     version: manifest.version,
   });
+}
+
+/** The secret comes by standard input, so that it stands in no list of processes and no history. */
+async function seal({ service = '', hosts, json }: Arguments, config: Config): Promise<number> {
+  const { sealText } = await import('#surfaces/cli/seal.ts');
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(Buffer.from(chunk as Buffer));
+    bytes += (chunk as Buffer).length;
+    // What is longer than any secret is refused as that; no more of it is read.
+    if (bytes > 2 * SECRET_BYTES_MAX) break;
+  }
+  const around = {
+    ...config,
+    socketPath: socketPathOf(config.dataDir, environment),
+    addonPath: locateAssets().addonPath,
+    host: systemHost(),
+  };
+  const value = Buffer.concat(chunks).toString('utf8');
+  const sealed = await sealText(around, { service, hosts, value });
+  return say(json ? JSON.stringify({ sealed }) : sealed);
 }
 
 async function init(args: Arguments, config: Config): Promise<number> {

@@ -2,11 +2,8 @@
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { auditOperations } from '#features/audit/operations.ts';
-<<<<<<< HEAD
-import { configOperations } from '#features/config/operations.ts';
-=======
 import { lastEntryMs } from '#features/audit/store.ts';
->>>>>>> 9f74381 (Keys may be bound to one agent, read-only, or end; every verb that takes keys is walked with them)
+import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
@@ -15,6 +12,7 @@ import { compileConstraint } from '#features/policy/constraint.ts';
 import { serviceOperations } from '#features/services/operations.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
 import type { Keyring } from '#features/vault/keyring.ts';
+import { keyringOperations } from '#features/vault/keyring-operations.ts';
 import { secretOperations } from '#features/vault/operations.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
 import type { Statement } from '#kernel/unit.ts';
@@ -82,6 +80,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       lastEntryMs: (keyId) => lastEntryMs(reader, keyId),
     }),
     ...secretOperations({ services, credentials, keyring, host }),
+    ...keyringOperations({ reader, keyring, services }),
     ...configOperations({
       look: () => deps.live.look(),
       reload: ({ kind, id }) => deps.live.reload({ by: 'call', actor: { kind, id } }),

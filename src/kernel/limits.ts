@@ -118,6 +118,15 @@ export const REPLACED_SECRET_KEPT_MS = CALL_TIMEOUT_MS_MAX + 60_000;
 /** Replaced values kept at once; a value is replaced by hand or by a script, not by the thousand. */
 export const REPLACED_SECRETS_MAX = 1_000;
 
+/** Opened data keys, 32 bytes each: more than any installation has secrets, so that a call opens no box. */
+export const DATA_KEYS_KEPT_MAX = 4_096;
+/** A unit of a rotation is one fsync and holds up no call for longer than that. */
+export const KEYRING_UNIT_ROWS = 50;
+/** How soon a rotation goes on: after it was asked for, after a start, and after a failure. */
+export const KEYRING_EMPTY_EVERY_MS = 1_000;
+/** A secret was set or deleted under a unit; more often than this in a row is left to the next run. */
+export const KEYRING_UNIT_TRIES = 5;
+
 /** Units that wait for the writer; each holds one call, so this is the call bound with room for verbs. */
 export const WRITER_QUEUE_UNITS_MAX = 4_096;
 /** Units in one transaction: keeps one fsync's wait bounded. */

@@ -1,13 +1,15 @@
 // The command line as data. Wrong usage is exit code 2 with one line that says what would be right.
 import { parseArgs } from 'node:util';
 
-export const COMMANDS = ['serve', 'init', 'check', 'version', 'help'] as const;
+export const COMMANDS = ['serve', 'init', 'check', 'seal', 'version', 'help'] as const;
 export type Command = (typeof COMMANDS)[number];
 export type Arguments = {
   readonly command: Command;
   readonly config: string;
   readonly json: boolean;
   readonly newApiKey: boolean;
+  readonly service: string | undefined;
+  readonly hosts: readonly string[];
 };
 
 export const USAGE = `stack, the self-hosted control plane for AI agents
@@ -15,6 +17,7 @@ export const USAGE = `stack, the self-hosted control plane for AI agents
   stack init    --config FILE [--json] [--new-api-key]   create what is missing and print it once; starts nothing
   stack serve   --config FILE                            run the appliance
   stack check   --config FILE                            read the config and say every mistake at once
+  stack seal    --config FILE --service NAME [--host H]   read a secret from standard input, print it sealed for the YAML
   stack version                                          print the version
 
 FILE is config.yaml by default. Exit codes: 0 done · 1 refused · 2 wrong usage or config · 3 appliance not
@@ -30,6 +33,8 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly p
         config: { type: 'string', default: 'config.yaml' },
         json: { type: 'boolean', default: false },
         'new-api-key': { type: 'boolean', default: false },
+        service: { type: 'string' },
+        host: { type: 'string', multiple: true, default: [] },
         help: { type: 'boolean', short: 'h', default: false },
         version: { type: 'boolean', default: false },
       },
@@ -40,7 +45,10 @@ export function readArguments(argv: readonly string[]): Arguments | { readonly p
       return { problem: `unknown command ${first}; there are: ${COMMANDS.join(', ')}` };
     if (positionals.length > 1)
       return { problem: `${first} takes no further argument, got ${positionals[1]}` };
-    return { command, config: values.config, json: values.json, newApiKey: values['new-api-key'] };
+    if (command === 'seal' && values.service === undefined)
+      return { problem: 'seal needs --service NAME, a service of the config' };
+    const { config, json, service, host: hosts } = values;
+    return { command, config, json, newApiKey: values['new-api-key'], service, hosts };
   } catch (thrown) {
     return { problem: thrown instanceof Error ? thrown.message : String(thrown) };
   }

@@ -53,6 +53,7 @@ test('another root key is noticed before anything is wrapped', () => {
     private_key: privateKey as Uint8Array,
     created_at: 1,
     retired_at: null,
+    generation: 1,
   };
   assert.throws(
     () => openKeyring([row], { envelope, host, root: new Sensitive(host.randomBytes(32)) }),

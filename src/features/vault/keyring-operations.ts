@@ -1,0 +1,121 @@
+// The keyring: its state, and the beginning of its rotation. Persons only; `jobs.ts` does the rest in the background.
+import { z } from 'zod';
+import type { Service } from '#features/services/model.ts';
+import { Fault } from '#kernel/errors.ts';
+import { type Operation, operation } from '#kernel/operation.ts';
+import { ok, refuse } from '#kernel/result.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import type { Keyring } from './keyring.ts';
+import { readSealed } from './sealed.ts';
+import { allKeyring, boxedCounts, insertKeyring, type KeyringRow } from './store.ts';
+
+type Deps = {
+  readonly reader: Reader;
+  readonly keyring: Keyring;
+  readonly services: () => Iterable<Service>;
+};
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+const ringKey = z.strictObject({
+  id: z.string(),
+  generation: z.number().int(),
+  state: z
+    .enum(['current', 'outgoing', 'retired'])
+    .describe('current takes new values, outgoing is being emptied, retired holds no row any more.'),
+  created_at: z.string(),
+  retired_at: z.string().nullable(),
+  rows: z.number().int().describe('Stored secrets and signing keys that are wrapped under it.'),
+  sealed_values: z.number().int().describe('Values in the config that were sealed for it; it opens them.'),
+});
+const status = z.strictObject({
+  rotating: z.boolean(),
+  rows_left: z.number().int().describe('Rows that a rotation has still to move.'),
+  seal_key: z
+    .strictObject({ id: z.string(), public_key: z.string() })
+    .describe('What `stack seal` seals to; the public half, in base64.'),
+  ring_keys: z.array(ringKey).describe('Newest first.'),
+});
+
+export function keyringOperations(deps: Deps): readonly Operation[] {
+  return [reading(deps), rotating(deps)];
+}
+
+function reading(deps: Deps): Operation {
+  return operation({
+    name: 'stack_get_vault',
+    action: 'vault.read',
+    summary: 'The state of the keyring: its keys, what is wrapped under each, and how far a rotation is.',
+    effect: 'read',
+    callers: ['person'],
+    scope: 'services:read',
+    input: z.strictObject({}),
+    output: status,
+    route: { method: 'GET', path: '/v1/vault' },
+    toolset: null,
+    line: 'operations',
+    run: async () => ok({ output: await statusOf(deps), changes: [] }),
+  });
+}
+
+async function statusOf({ reader, keyring, services }: Deps): Promise<z.infer<typeof status>> {
+  const rows = await allKeyring(reader);
+  const counts = await boxedCounts(reader);
+  const sealed = [...services()].flatMap(({ secret }) =>
+    secret?.kind === 'sealed' ? [readSealed(secret.text)?.leash.ring_key] : [],
+  );
+  const { id: current, publicKey } = keyring.current();
+  const stateOf = ({ id, retired_at }: KeyringRow): z.infer<typeof ringKey>['state'] =>
+    id === current ? 'current' : retired_at === null ? 'outgoing' : 'retired';
+  const ring_keys = rows
+    .toSorted((a, b) => b.generation - a.generation)
+    .map((row) => ({
+      id: row.id,
+      generation: row.generation,
+      state: stateOf(row),
+      created_at: iso(row.created_at),
+      retired_at: row.retired_at === null ? null : iso(row.retired_at),
+      rows: counts.filter((count) => count.ring_key === row.id).reduce((sum, count) => sum + count.rows, 0),
+      sealed_values: sealed.filter((id) => id === row.id).length,
+    }));
+  const outgoing = ring_keys.filter(({ state }) => state === 'outgoing');
+  return {
+    rotating: outgoing.length > 0,
+    rows_left: outgoing.reduce((sum, { rows }) => sum + rows, 0),
+    seal_key: { id: current, public_key: Buffer.from(publicKey).toString('base64') },
+    ring_keys,
+  };
+}
+
+function rotating({ keyring }: Deps): Operation {
+  return operation({
+    name: 'stack_rotate_keyring',
+    action: 'vault.rotate',
+    summary:
+      'Begin to rotate the keyring: new values go under a new key at once, stored ones are moved in the background, ' +
+      'and calls go on.',
+    effect: 'write',
+    callers: ['person'],
+    scope: 'services:read',
+    input: z.strictObject({}),
+    output: z.strictObject({ ring_key: z.string(), generation: z.number().int() }),
+    route: { method: 'POST', path: '/v1/vault/rotate' },
+    toolset: null,
+    line: 'operations',
+    run: async () => {
+      const [before] = keyring.outgoing();
+      if (before !== undefined) {
+        const next = 'Wait until GET /v1/vault says that it is not rotating any more.';
+        return refuse(new Fault('CONFLICT', { detail: `ring key ${before} is still being emptied`, next }));
+      }
+      const row = keyring.fresh();
+      const detail = { ring_key: row.id, generation: row.generation, from: keyring.current().id };
+      return ok({
+        output: { ring_key: row.id, generation: row.generation },
+        status: 202,
+        changes: [insertKeyring(row)],
+        entry: { layer: 'vault', detail },
+      });
+    },
+  });
+}
