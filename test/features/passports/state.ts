@@ -154,7 +154,10 @@ type Shown = Record<string, unknown>;
 
 /** Parses, runs and commits one verb, as the operations line does. */
 export async function act(
-  state: Pick<State, 'commit' | 'host'> & { readonly operations: readonly Operation[] },
+  state: Pick<State, 'commit'> & {
+    readonly host: Pick<Host, 'nowMs'>;
+    readonly operations: readonly Operation[];
+  },
   name: string,
   { caller, input = {} }: { readonly caller: Caller; readonly input?: Readonly<Record<string, unknown>> },
 ): Promise<Result<{ readonly output: Shown; readonly status: number }>> {

@@ -29,6 +29,7 @@ const BILLING: Service = {
   caPem: undefined,
   inject: { kind: 'header', name: 'x-api-key', template: '{secret}' },
   secret: undefined,
+  verify: undefined,
   headersAllow: [],
   headersFixed: [],
   actions: [],
