@@ -11,7 +11,7 @@ import { createPassportVerifier } from '#features/passports/verify.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { emptyOldRingKeys } from '#features/vault/jobs.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
-import { loadSigningKey } from '#features/vault/signing-keys.ts';
+import { openSigningKeys } from '#features/vault/signing-keys.ts';
 import { allKeyring } from '#features/vault/store.ts';
 import { CONFIG_WATCH_EVERY_MS } from '#kernel/limits.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
@@ -226,12 +226,8 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   const { reader } = storage;
   const ring = openKeyring(await allKeyring(reader), { envelope, host, root });
   await commitSetup(storage, draft, { action: 'vault.ring', statements: ring.created });
-  const passportKey = await loadSigningKey('passport', {
-    reader,
-    keyring: ring.keyring,
-    nowMs: host.nowMs(),
-  });
-  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: passportKey.created });
+  const signing = await openSigningKeys('passport', { reader, keyring: ring.keyring, host });
+  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: signing.created });
   for (const agent of await missingAgents(ceilingsOf(config), { reader, host })) {
     await commitSetup(storage, draft, {
       action: 'agent.register',
@@ -261,7 +257,7 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   const read = machine.readConfig;
   const live = createLiveConfig(config, { read, credentials, committer, reader, draft, host, log });
   const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
-  return { keyring: ring.keyring, key: passportKey.key, credentials, pepper, directory, live };
+  return { keyring: ring.keyring, keys: signing.keys, credentials, pepper, directory, live };
 }
 
 const ceilingsOf = ({ agents, agentCeiling }: Config) => ({ agents, ceiling: agentCeiling });
@@ -291,11 +287,10 @@ type Deps = Base & {
 };
 
 function buildLines({ host, log }: Machine, deps: Deps) {
-  const { storage, draft, credentials, directory, key, live } = deps;
+  const { storage, draft, credentials, directory, keys, live } = deps;
   const config = live.current;
   const { reader, committer } = storage;
   const issuer = (): string => config().publicUrl;
-  const keys = new Map([[key.kid, key.publicKey]]);
   const verifier = createPassportVerifier({
     reader,
     keys,
@@ -345,6 +340,7 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   const committed = async (action: string): Promise<void> => {
     if (action.startsWith('secret.')) await credentials.reload();
     if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
+    if (action === 'vault.rotate_signing_key') await keys.follow();
   };
   const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
   const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });

@@ -15,6 +15,8 @@ export const PASSPORT_KEPT_MS = PASSPORT_REFRESH_GRACE_MS + 86_400_000;
 export const PASSPORT_PRUNE_EVERY_MS = 3_600_000;
 /** Ended passports go in small units: no call waits behind a long deletion. */
 export const PASSPORT_PRUNE_ROWS_MAX = 500;
+/** A replaced signing key verifies until the last passport it signed is over, and can no longer be refreshed. */
+export const SIGNING_KEY_VERIFIES_MS = PASSPORT_TTL_SECONDS_MAX * 1000 + PASSPORT_REFRESH_GRACE_MS;
 /** Refused before any signature work (a real passport is about 2 kB). */
 export const PASSPORT_TOKEN_BYTES_MAX = 16_384;
 /** Verified tokens kept; one agent rarely holds more than a few. */

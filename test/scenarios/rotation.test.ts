@@ -183,6 +183,32 @@ describe('rotation of the keyring under load', () => {
     });
   }
 
+  it('keeps passports of the signing key before, also after a kill, and lists both keys', async () => {
+    const issue = async (): Promise<unknown> =>
+      (
+        await ask(appliance, '/v1/passports/issue', {
+          body: { agent: 'worker', intent: { summary: 'over a rotation', services: ['s1'] } },
+        })
+      ).body['token'];
+    const valid = async (token: unknown): Promise<unknown> =>
+      (await ask(appliance, '/v1/passports/verify', { body: { token } })).body['valid'];
+    const before = await issue();
+    const rotated = await askLocally(appliance, '/v1/vault/rotate-signing-key', { body: {} });
+    assert.equal(rotated.status, 200, rotated.text);
+    const after = await issue();
+    const kidOf = (token: unknown): unknown =>
+      (JSON.parse(Buffer.from(String(token).split('.')[0] ?? '', 'base64url').toString()) as Json)['kid'];
+    assert.deepEqual([kidOf(after), kidOf(before)], [rotated.body['kid'], rotated.body['replaced']]);
+    await appliance.kill9();
+    await appliance.restart();
+    assert.deepEqual([await valid(before), await valid(after)], [true, true]);
+    const jwks = (await ask(appliance, '/v1/.well-known/jwks.json')).body['keys'] as Json[];
+    assert.deepEqual(
+      jwks.map(({ kid }) => kid),
+      [kidOf(after), kidOf(before)],
+    );
+  });
+
   it('says what it did in the log, and shows no secret anywhere', async () => {
     const page = await askLocally(appliance, '/v1/audit?limit=100');
     assert.equal(page.status, 200);

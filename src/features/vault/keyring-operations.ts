@@ -1,4 +1,4 @@
-// The keyring: its state, and the beginning of its rotation. Persons only; `jobs.ts` does the rest in the background.
+// The keyring: its state, and the beginning of its rotation; and the rotation of the key that signs passports. Persons only; `jobs.ts` does the rest in the background.
 import { z } from 'zod';
 import type { Service } from '#features/services/model.ts';
 import { Fault } from '#kernel/errors.ts';
@@ -7,12 +7,14 @@ import { ok, refuse } from '#kernel/result.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import type { Keyring } from './keyring.ts';
 import { readSealed } from './sealed.ts';
+import type { SigningKeys } from './signing-keys.ts';
 import { allKeyring, boxedCounts, insertKeyring, type KeyringRow } from './store.ts';
 
 type Deps = {
   readonly reader: Reader;
   readonly keyring: Keyring;
   readonly services: () => Iterable<Service>;
+  readonly signingKeys: Pick<SigningKeys, 'current' | 'replace'>;
 };
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -38,7 +40,7 @@ const status = z.strictObject({
 });
 
 export function keyringOperations(deps: Deps): readonly Operation[] {
-  return [reading(deps), rotating(deps)];
+  return [reading(deps), rotating(deps), replacingSigningKey(deps)];
 }
 
 function reading(deps: Deps): Operation {
@@ -116,6 +118,29 @@ function rotating({ keyring }: Deps): Operation {
         changes: [insertKeyring(row)],
         entry: { layer: 'vault', detail },
       });
+    },
+  });
+}
+
+function replacingSigningKey({ signingKeys }: Deps): Operation {
+  return operation({
+    name: 'stack_rotate_signing_key',
+    action: 'vault.rotate_signing_key',
+    summary:
+      'Sign passports with a new key from now on. Those that the old one signed stay valid to their end, and ' +
+      'the JWKS lists both.',
+    effect: 'write',
+    callers: ['person'],
+    scope: 'services:read',
+    input: z.strictObject({}),
+    output: z.strictObject({ kid: z.string(), replaced: z.string() }),
+    route: { method: 'POST', path: '/v1/vault/rotate-signing-key' },
+    toolset: null,
+    line: 'operations',
+    run: async () => {
+      const { kid, changes } = signingKeys.replace();
+      const output = { kid, replaced: signingKeys.current().kid };
+      return ok({ output, changes, entry: { layer: 'vault', detail: output } });
     },
   });
 }

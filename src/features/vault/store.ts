@@ -39,20 +39,31 @@ export const allKeyring = (reader: Reader): Promise<KeyringRow[]> =>
   reader.all(db.selectFrom('keyring').selectAll());
 export const allSecrets = (reader: Reader): Promise<SecretRow[]> =>
   reader.all(db.selectFrom('secrets').selectAll().orderBy('name').orderBy('version', 'desc'));
-export const liveSigningKeys = (reader: Reader, purpose: string): Promise<SigningKeyRow[]> =>
-  reader.all(
-    db
-      .selectFrom('signing_keys')
-      .selectAll()
-      .where('purpose', '=', purpose)
-      .where('retired_at', 'is', null)
-      .orderBy('created_at', 'desc'),
-  );
+export const signingKeysOf = (reader: Reader, purpose: string): Promise<SigningKeyRow[]> =>
+  reader.all(db.selectFrom('signing_keys').selectAll().where('purpose', '=', purpose));
 
 export const insertKeyring = (row: KeyringRow): Statement =>
   statement(db.insertInto('keyring').values(row), 1);
-export const insertSigningKey = (row: SigningKeyRow): Statement =>
-  statement(db.insertInto('signing_keys').values(row), 1);
+/** Not under a retired ring key, as with secrets. */
+export function insertSigningKey(row: SigningKeyRow): Statement {
+  const columns = Object.keys(row) as (keyof SigningKeyRow)[];
+  const values = db
+    .selectFrom('keyring')
+    .select((each) => columns.map((column) => each.val(row[column]).as(column)))
+    .where('keyring.id', '=', row.ring_key)
+    .where('keyring.retired_at', 'is', null);
+  return statement(db.insertInto('signing_keys').columns(columns).expression(values), 1);
+}
+/** It signs no more; a second one that would retire it is a CONFLICT. */
+export const retireSigningKey = (kid: string, nowMs: number): Statement =>
+  statement(
+    db
+      .updateTable('signing_keys')
+      .set({ retired_at: nowMs })
+      .where('kid', '=', kid)
+      .where('retired_at', 'is', null),
+    1,
+  );
 /**
  * The unique (name, version) makes two writers of one version a CONFLICT. So does a ring key that was retired after the
  * value was wrapped: no row with its id may appear once a rotation has found none.

@@ -88,7 +88,7 @@ export function openState() {
   };
   const directory = createAgentDirectory(reader, () => world);
   const findAgent = directory.find;
-  const keys = new Map([[key.kid, key.publicKey]]);
+  const keys = { current: () => key, verifying: () => [key] };
   const issuer = () => ISSUER;
   const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, host });
   const draft = (fields: Partial<EntryDraft>) =>
@@ -110,7 +110,7 @@ export function openState() {
     ...passportOperations({
       reader,
       host,
-      key,
+      keys,
       issuer,
       findAgent,
       ttl: () => ({ ttlSeconds: world.ttlSeconds, ttlSecondsMax: 3600 }),

@@ -7,7 +7,7 @@ import { emptyOldRingKeys } from '#features/vault/jobs.ts';
 import { type Keyring, openKeyring } from '#features/vault/keyring.ts';
 import { keyringOperations } from '#features/vault/keyring-operations.ts';
 import { migrations } from '#features/vault/migrations.ts';
-import { loadSigningKey } from '#features/vault/signing-keys.ts';
+import { openSigningKeys } from '#features/vault/signing-keys.ts';
 import {
   allKeyring,
   allSecrets,
@@ -71,6 +71,8 @@ class Killed extends Error {}
 type Kill = { readonly at: number; readonly durable: boolean };
 type Hooks = { readonly kill?: Kill; readonly beforeCommit?: () => void };
 
+const unused = (): never => assert.fail('the keyring does not ask for signing keys');
+
 /** One life of the process, with everything it keeps in memory. */
 async function life({ kill, beforeCommit }: Hooks = {}) {
   const { keyring, created } = openKeyring(await allKeyring(reader), { envelope, host, root });
@@ -90,7 +92,8 @@ async function life({ kill, beforeCommit }: Hooks = {}) {
   const faults: string[] = [];
   const log = { error: (text: string) => void faults.push(text) };
   const job = emptyOldRingKeys({ reader, commit, draft, host, log, keyring, moved: async () => undefined });
-  const operations = keyringOperations({ reader, keyring, services: () => [] });
+  const signingKeys = { current: unused, replace: unused };
+  const operations = keyringOperations({ reader, keyring, services: () => [], signingKeys });
   const rotate = async () => {
     const result = await act({ host, commit, operations }, 'stack_rotate_keyring', { caller: PERSON });
     if (result.ok) keyring.follow(await allKeyring(reader));
@@ -108,7 +111,7 @@ function secretRow(keyring: Keyring, name: string): SecretRow {
 }
 async function fill(count = SECRETS): Promise<void> {
   const { keyring, commit } = await life();
-  const { created } = await loadSigningKey('passport', { reader, keyring, nowMs: 1 });
+  const { created } = await openSigningKeys('passport', { reader, keyring, host });
   const statements = Array.from({ length: count }, (_, at) => insertSecret(secretRow(keyring, `s-${at}`)));
   must(await commit({ statements: [...created, ...statements], entries: [] }));
 }
@@ -121,7 +124,7 @@ async function allOpen(): Promise<readonly string[]> {
     const plain = keyring.unwrap(row, binding(row));
     assert.equal(plain && decodeUtf8(plain), `value of ${row.name}`);
   }
-  assert.equal((await loadSigningKey('passport', { reader, keyring, nowMs: 1 })).created.length, 0);
+  assert.equal((await openSigningKeys('passport', { reader, keyring, host })).created.length, 0);
   return rows.map(({ name }) => name);
 }
 const ringsInUse = async () => new Set((await boxedCounts(reader)).map(({ ring_key }) => ring_key));
