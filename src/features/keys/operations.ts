@@ -66,9 +66,9 @@ const shown = z.strictObject({
   id: z.string(),
   name: z.string(),
   agent: z.string().nullable().describe('The only agent it may act for; null for any.'),
-  read_only: z.boolean(),
+  read_only: z.boolean().describe('It changes nothing, and makes GET and HEAD calls only.'),
   created_at: z.string(),
-  expires_at: z.string().nullable(),
+  expires_at: z.string().nullable().describe('When it ends, RFC 3339 UTC; null for never.'),
 });
 const listed = shown.extend({
   last_used_at: z.string().nullable().describe('Its newest entry in the log; a mere read leaves none.'),

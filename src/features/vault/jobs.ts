@@ -9,7 +9,15 @@ import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import type { Keyring } from './keyring.ts';
-import { allKeyring, BOXED_TABLES, type BoxedRow, boxedUnder, reboxRow, retireRing } from './store.ts';
+import {
+  allKeyring,
+  BOXED_TABLES,
+  type BoxedRow,
+  boxedCounts,
+  boxedUnder,
+  reboxRow,
+  retireRing,
+} from './store.ts';
 
 type Deps = {
   readonly reader: Reader;
@@ -98,9 +106,12 @@ function moveOf({ keyring, log }: Deps, { row, place, said }: Move): readonly St
 
 /** Only where a scan finds no row under it; its private half stays, for values that were sealed into the config. */
 async function retire(deps: Deps, ringKey: string): Promise<void> {
+  const left = await boxedCounts(deps.reader);
+  if (left.some(({ ring_key }) => ring_key === ringKey)) return;
   const entry = deps.draft({ layer: 'vault', action: 'vault.retire', detail: { ring_key: ringKey } });
   const statements = [retireRing(ringKey, deps.host.nowMs())];
   const committed = await deps.commit({ statements, entries: [entry] });
   if (committed.ok) deps.keyring.follow(await allKeyring(deps.reader));
+  // A row that came after the scan is the next run's.
   else if (committed.fault.code !== 'CONFLICT') throw committed.fault;
 }

@@ -20,22 +20,25 @@ type Deps = {
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 const ringKey = z.strictObject({
-  id: z.string(),
-  generation: z.number().int(),
+  id: z.string().describe('Id of the ring key, sec_….'),
+  generation: z.number().int().min(1).describe('Grows by one with every rotation.'),
   state: z
     .enum(['current', 'outgoing', 'retired'])
     .describe('current takes new values, outgoing is being emptied, retired holds no row any more.'),
-  created_at: z.string(),
-  retired_at: z.string().nullable(),
+  created_at: z.string().describe('When it was made, RFC 3339 UTC.'),
+  retired_at: z.string().nullable().describe('When it was found empty; null before.'),
   rows: z.number().int().describe('Stored secrets and signing keys that are wrapped under it.'),
   sealed_values: z.number().int().describe('Values in the config that were sealed for it; it opens them.'),
 });
 const status = z.strictObject({
-  rotating: z.boolean(),
+  rotating: z.boolean().describe('A rotation has begun and not ended.'),
   rows_left: z.number().int().describe('Rows that a rotation has still to move.'),
   seal_key: z
-    .strictObject({ id: z.string(), public_key: z.string() })
-    .describe('What `stack seal` seals to; the public half, in base64.'),
+    .strictObject({
+      id: z.string().describe('Id of the current ring key.'),
+      public_key: z.string().describe('Its public half, base64.'),
+    })
+    .describe('What `stack seal` seals to.'),
   ring_keys: z.array(ringKey).describe('Newest first.'),
 });
 
@@ -100,7 +103,10 @@ function rotating({ keyring }: Deps): Operation {
     callers: ['person'],
     scope: 'services:read',
     input: z.strictObject({}),
-    output: z.strictObject({ ring_key: z.string(), generation: z.number().int() }),
+    output: z.strictObject({
+      ring_key: z.string().describe('Id of the new ring key.'),
+      generation: z.number().int().min(1).describe('Its number.'),
+    }),
     route: { method: 'POST', path: '/v1/vault/rotate' },
     toolset: null,
     line: 'operations',
@@ -133,7 +139,10 @@ function replacingSigningKey({ signingKeys }: Deps): Operation {
     callers: ['person'],
     scope: 'services:read',
     input: z.strictObject({}),
-    output: z.strictObject({ kid: z.string(), replaced: z.string() }),
+    output: z.strictObject({
+      kid: z.string().describe('Key id of the key that signs from now on.'),
+      replaced: z.string().describe('Key id of the one before, which goes on to verify.'),
+    }),
     route: { method: 'POST', path: '/v1/vault/rotate-signing-key' },
     toolset: null,
     line: 'operations',

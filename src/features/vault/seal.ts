@@ -20,10 +20,12 @@ export type Sealing = {
 /** Answers the text for `secret: { sealed: … }`. Refuses a value that could not be told from text in an answer. */
 export function sealForConfig({ envelope, host, to }: Deps, sealing: Sealing): Result<string> {
   const { service, value } = sealing;
-  const problem = secretProblem(value) ?? hostProblem(sealing);
+  const given = sealing.hosts.map((name) => name.toLowerCase());
+  const unfit = secretProblem(value);
+  const problem = unfit === undefined ? hostProblem(service, given) : `this cannot be a secret: ${unfit}`;
   if (problem !== undefined) return refuse(new Fault('INVALID_REQUEST', { detail: problem }));
   const { scheme, port, path } = service.base;
-  const hosts = [...(sealing.hosts.length === 0 ? hostsOf(service) : sealing.hosts)].sort();
+  const hosts = [...new Set(given.length === 0 ? hostsOf(service) : given)].sort();
   const leash = { ring_key: to.id, service: service.name, scheme, port, path, hosts };
   const key = host.randomBytes(DATA_KEY_BYTES);
   const wrapped = {
@@ -35,9 +37,14 @@ export function sealForConfig({ envelope, host, to }: Deps, sealing: Sealing): R
   return ok(formatSealed(leash, wrapped));
 }
 
+/** A name, an address or `*.` and a name; as in `hosts` of a service. */
+const HOST = /^(?:\*\.)?[a-z0-9[][a-z0-9.:-]*[a-z0-9\]]$/;
+
 /** A value that would not open for the service as it stands would only be found out later. */
-function hostProblem({ service, hosts }: Sealing): string | undefined {
+function hostProblem(service: Service, hosts: readonly string[]): string | undefined {
   if (hosts.length === 0) return undefined;
+  const odd = hosts.find((name) => !HOST.test(name));
+  if (odd !== undefined) return `--host ${odd} is no host name: leave out scheme, port and path`;
   const missing = hostsOf(service).filter((host) => !hosts.includes(host));
   return missing.length === 0
     ? undefined

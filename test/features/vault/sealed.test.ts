@@ -130,3 +130,15 @@ test('a value that was sealed by another hand and could not be scrubbed is not u
   const wrapped = keyring.wrap(Buffer.from('a\r\nb: c'), sealed.binding);
   assert.match(await meets(formatSealed(sealed.leash, wrapped)), /^CREDENTIAL_MISSING/);
 });
+
+test('a host that is none, or is written another way, is told or understood', () => {
+  const to = keyring.current();
+  const odd = { service: BILLING, hosts: ['https://billing.test/v1'], value: SECRET };
+  const refused = sealForConfig({ envelope, host, to }, odd);
+  assert.ok(!refused.ok);
+  assert.match(refused.fault.detail ?? '', /no host name: leave out scheme/);
+  assert.deepEqual(readSealed(seal(SECRET, ['Billing.TEST', '*.billing.test']))?.leash.hosts, [
+    '*.billing.test',
+    'billing.test',
+  ]);
+});
