@@ -73,7 +73,8 @@ describe('stack seal', () => {
   it('makes values that the upstream gets, and that stand nowhere in clear', async () => {
     await write(sealed.map((text) => `{ sealed: "${text}" }`));
     const check = await stack(appliance, ['check', '--config', appliance.configFile]);
-    assert.deepEqual([check.code, check.stderr], [0, '']);
+    assert.equal(check.code, 0);
+    assert.ok(!check.stderr.includes('warning'), check.stderr);
     await appliance.restart();
     for (const service of ['first', 'second'])
       assert.equal((await call(service)).body['status'], 200, service);
