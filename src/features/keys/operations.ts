@@ -63,16 +63,25 @@ export function mintKey(
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const shown = z.strictObject({
-  id: z.string(),
-  name: z.string(),
+  id: z.string().describe('Id of the key, key_…. It is no secret.'),
+  name: z.string().describe('What the key is for.'),
   agent: z.string().nullable().describe('The only agent it may act for; null for any.'),
   read_only: z.boolean().describe('It changes nothing, and makes GET and HEAD calls only.'),
-  created_at: z.string(),
+  created_at: z.string().describe('When it was made, RFC 3339 UTC.'),
   expires_at: z.string().nullable().describe('When it ends, RFC 3339 UTC; null for never.'),
 });
 const listed = shown.extend({
   last_used_at: z.string().nullable().describe('Its newest entry in the log; a mere read leaves none.'),
 });
+
+const EXAMPLE: z.output<typeof shown> = {
+  id: 'key_0a1b2c3d4e5f60718293a4b5c6d7e8f9',
+  name: 'laptop of Kim',
+  agent: 'support-bot',
+  read_only: false,
+  created_at: '2026-11-23T09:30:00.000Z',
+  expires_at: '2027-02-21T09:30:00.000Z',
+};
 
 const show = ({
   id,
@@ -141,7 +150,13 @@ function creating(deps: Deps): Operation {
     callers: ['person'],
     scope: 'agents:write',
     input: createInput,
-    output: shown.extend({ api_key: z.string() }),
+    output: shown.extend({ api_key: z.string().describe('The key itself, shown this once.') }),
+    example: {
+      input: { name: EXAMPLE.name, agent: 'support-bot', expires: '90d' },
+      output: { ...EXAMPLE, api_key: 'sk_live_EXAMPLE_not_a_real_key' },
+    },
+    errors: ['NOT_FOUND'],
+    statuses: [201],
     route: { method: 'POST', path: '/v1/keys' },
     toolset: null,
     line: 'operations',
@@ -172,7 +187,15 @@ function listing(deps: Deps): Operation {
       limit: z.number().int().min(1).max(LIST_PAGE_MAX).default(LIST_PAGE).describe('Keys per page.'),
       cursor: z.string().max(100).optional().describe('next_cursor of the page before.'),
     }),
-    output: z.strictObject({ keys: z.array(listed), next_cursor: z.string().nullable() }),
+    output: z.strictObject({
+      keys: z.array(listed).describe('Keys of this page that are not revoked.'),
+      next_cursor: z.string().nullable().describe('Give it as cursor for the next page; null at the end.'),
+    }),
+    example: {
+      input: {},
+      output: { keys: [{ ...EXAMPLE, last_used_at: '2026-11-24T16:05:00.000Z' }], next_cursor: null },
+    },
+    errors: [],
     route: { method: 'GET', path: '/v1/keys' },
     toolset: null,
     line: 'operations',

@@ -305,7 +305,7 @@ function publishing(deps: Deps): Operation {
     run: async () => {
       const keys = deps.keys
         .verifying()
-        .map(({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }));
+        .map(({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }) as const);
       return ok({ output: { keys }, changes: [] });
     },
   });

@@ -42,6 +42,40 @@ const status = z.strictObject({
   ring_keys: z.array(ringKey).describe('Newest first.'),
 });
 
+const RING_KEYS = {
+  now: 'sec_0a1b2c3d4e5f60718293a4b5c6d7e8f9',
+  before: 'sec_19a2b3c4d5e6f708192a3b4c5d6e7f80',
+} as const;
+const KIDS = {
+  now: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k',
+  before: 'JH5lYgT1xHkZqHTWvLw4rdpHqWu1cN1dyCZKp0oDnLY',
+} as const;
+const STATUS_EXAMPLE: z.output<typeof status> = {
+  rotating: true,
+  rows_left: 3,
+  seal_key: { id: RING_KEYS.now, public_key: 'EXAMPLEaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=' },
+  ring_keys: [
+    {
+      id: RING_KEYS.now,
+      generation: 2,
+      state: 'current',
+      created_at: '2026-11-24T16:05:00.000Z',
+      retired_at: null,
+      rows: 9,
+      sealed_values: 0,
+    },
+    {
+      id: RING_KEYS.before,
+      generation: 1,
+      state: 'outgoing',
+      created_at: '2026-11-23T09:30:00.000Z',
+      retired_at: null,
+      rows: 3,
+      sealed_values: 1,
+    },
+  ],
+};
+
 export function keyringOperations(deps: Deps): readonly Operation[] {
   return [reading(deps), rotating(deps), replacingSigningKey(deps)];
 }
@@ -56,6 +90,8 @@ function reading(deps: Deps): Operation {
     scope: 'services:read',
     input: z.strictObject({}),
     output: status,
+    example: { input: {}, output: STATUS_EXAMPLE },
+    errors: [],
     route: { method: 'GET', path: '/v1/vault' },
     toolset: null,
     line: 'operations',
@@ -107,6 +143,9 @@ function rotating({ keyring }: Deps): Operation {
       ring_key: z.string().describe('Id of the new ring key.'),
       generation: z.number().int().min(1).describe('Its number.'),
     }),
+    example: { input: {}, output: { ring_key: RING_KEYS.now, generation: 2 } },
+    errors: ['CONFLICT'],
+    statuses: [202],
     route: { method: 'POST', path: '/v1/vault/rotate' },
     toolset: null,
     line: 'operations',
@@ -143,6 +182,8 @@ function replacingSigningKey({ signingKeys }: Deps): Operation {
       kid: z.string().describe('Key id of the key that signs from now on.'),
       replaced: z.string().describe('Key id of the one before, which goes on to verify.'),
     }),
+    example: { input: {}, output: { kid: KIDS.now, replaced: KIDS.before } },
+    errors: [],
     route: { method: 'POST', path: '/v1/vault/rotate-signing-key' },
     toolset: null,
     line: 'operations',
