@@ -90,6 +90,16 @@ describe('stack seal', () => {
     }
   });
 
+  it('keeps a running appliance from a config that moves a sealed value to other hosts', async () => {
+    const text = await readFile(appliance.configFile, 'utf8');
+    await writeFile(appliance.configFile, text.replace('/first', '/elsewhere'));
+    const refused = await askLocally(appliance, '/v1/config/reload', { method: 'POST' });
+    assert.equal(refused.status, 409, refused.text);
+    assert.match(refused.text, /stack seal --service first/);
+    assert.equal((await call('first')).body['status'], 200);
+    await writeFile(appliance.configFile, text);
+  });
+
   it('makes values that are of no use to another service: check warns, the call is refused, nothing leaves', async () => {
     await write(sealed.toReversed().map((text) => `{ sealed: "${text}" }`));
     const check = await stack(appliance, ['check', '--config', appliance.configFile]);
