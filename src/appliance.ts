@@ -9,8 +9,9 @@ import { prunePassports } from '#features/passports/jobs.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
+import { emptyOldRingKeys } from '#features/vault/jobs.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
-import { loadSigningKey } from '#features/vault/signing-keys.ts';
+import { openSigningKeys } from '#features/vault/signing-keys.ts';
 import { allKeyring } from '#features/vault/store.ts';
 import { CONFIG_WATCH_EVERY_MS } from '#kernel/limits.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
@@ -150,7 +151,10 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   const { live } = base;
   const { registry, line } = buildLines(machine, { ...base, storage, draft, upstream });
   const surface: Surface = { registry, line, host, log, unready: storage.failure, version: machine.version };
-  const jobs = [prunePassports({ reader: storage.reader, commit: storage.committer.commit, draft, host })];
+  const { reader, committer } = storage;
+  const work = { reader, commit: committer.commit, draft, host };
+  const { keyring, credentials } = base;
+  const jobs = [prunePassports(work), emptyOldRingKeys({ ...work, log, keyring, moved: credentials.reload })];
   const listeners: Listener[] = [];
   let schedule: Schedule | undefined;
   let watch: Watch | undefined;
@@ -222,12 +226,8 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   const { reader } = storage;
   const ring = openKeyring(await allKeyring(reader), { envelope, host, root });
   await commitSetup(storage, draft, { action: 'vault.ring', statements: ring.created });
-  const passportKey = await loadSigningKey('passport', {
-    reader,
-    keyring: ring.keyring,
-    nowMs: host.nowMs(),
-  });
-  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: passportKey.created });
+  const signing = await openSigningKeys('passport', { reader, keyring: ring.keyring, host });
+  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: signing.created });
   for (const agent of await missingAgents(ceilingsOf(config), { reader, host })) {
     await commitSetup(storage, draft, {
       action: 'agent.register',
@@ -249,7 +249,7 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   // What the config can tell, it has told; a value that is not stored yet is known only here.
   for (const service of config.services.values()) {
     const { connected, reason } = credentials.presence(service);
-    if (service.secret?.kind === 'vault' && !connected)
+    if ((service.secret?.kind === 'vault' || service.secret?.kind === 'sealed') && !connected)
       log.warn('calls to this service will be refused', { service: service.name, reason });
   }
   const pepper = deriveKey(root.reveal(), 'stack/api-key-pepper');
@@ -257,7 +257,7 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   const read = machine.readConfig;
   const live = createLiveConfig(config, { read, credentials, committer, reader, draft, host, log });
   const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
-  return { keyring: ring.keyring, key: passportKey.key, credentials, pepper, directory, live };
+  return { keyring: ring.keyring, keys: signing.keys, credentials, pepper, directory, live };
 }
 
 const ceilingsOf = ({ agents, agentCeiling }: Config) => ({ agents, ceiling: agentCeiling });
@@ -287,11 +287,10 @@ type Deps = Base & {
 };
 
 function buildLines({ host, log }: Machine, deps: Deps) {
-  const { storage, draft, credentials, directory, key, live } = deps;
+  const { storage, draft, credentials, directory, keys, live } = deps;
   const config = live.current;
   const { reader, committer } = storage;
   const issuer = (): string => config().publicUrl;
-  const keys = new Map([[key.kid, key.publicKey]]);
   const verifier = createPassportVerifier({
     reader,
     keys,
@@ -309,7 +308,7 @@ function buildLines({ host, log }: Machine, deps: Deps) {
     ttlSeconds,
     host,
   });
-  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper });
+  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
   const recorder = createRecorder({ committer, draft, host, log });
   const authorizeFrom = (find: LiveConfig['service']) =>
@@ -340,6 +339,8 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   });
   const committed = async (action: string): Promise<void> => {
     if (action.startsWith('secret.')) await credentials.reload();
+    if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
+    if (action === 'vault.rotate_signing_key') await keys.follow();
   };
   const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
   const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
@@ -349,7 +350,7 @@ function buildLines({ host, log }: Machine, deps: Deps) {
 type KeyDeps = Base & { readonly storage: Storage; readonly draft: DraftEntry; readonly host: Host };
 
 async function firstKey(another: boolean, { storage, draft, host, pepper }: KeyDeps): Promise<string | null> {
-  const live = await liveKeys(storage.reader);
+  const live = await liveKeys(storage.reader, host.nowMs());
   if (live.length > 0 && !another) return null;
   const key = mintKey({ host, pepper }, 'init');
   await commitSetup(storage, draft, { action: 'key.create', statements: [key.statement] });

@@ -5,6 +5,7 @@ import type { Action, ApprovalRule, Constraint } from '#features/policy/model.ts
 import { parsePattern } from '#features/policy/pattern.ts';
 import type { Inject, Network, Service } from '#features/services/model.ts';
 import type { ServiceSettings, WhereSettings } from '#features/services/settings.ts';
+import { readSealed } from '#features/vault/sealed.ts';
 import { isAllowedAddress } from '#platform/net/address.ts';
 import { isForbiddenHeader } from '#platform/net/request-headers.ts';
 import { readUrl } from '#platform/net/url.ts';
@@ -40,6 +41,15 @@ export function buildService(name: string, section: Section, around: Around): Bu
   if (section.inject !== undefined && section.secret === undefined) report(['inject'], 'inject needs secret');
   if (section.secret !== undefined && section.inject === undefined)
     report(['secret'], 'secret needs inject, which says where it goes');
+  if (
+    section.secret !== undefined &&
+    'sealed' in section.secret &&
+    readSealed(section.secret.sealed) === undefined
+  )
+    report(
+      ['secret', 'sealed'],
+      'sealed is not a whole value of `stack seal`: copy all of the line it printed',
+    );
   const actions = Object.entries(section.actions).map(([action, calls]) =>
     actionOf(name, { action, calls }, report),
   );
@@ -126,6 +136,7 @@ function fixedOf({ headers, inject }: Section, report: Report): Service['headers
 function secretOf({ secret }: Section, folder: string): Service['secret'] {
   if (secret === undefined) return undefined;
   if ('env' in secret) return { kind: 'env', name: secret.env };
+  if ('sealed' in secret) return { kind: 'sealed', text: secret.sealed };
   return 'file' in secret
     ? { kind: 'file', path: resolve(folder, secret.file) }
     : { kind: 'vault', name: secret.vault };

@@ -8,6 +8,7 @@ import { createCatalogue } from '#features/services/catalogue.ts';
 import type { Service } from '#features/services/model.ts';
 import { serviceSettings } from '#features/services/settings.ts';
 import { useCatalogue } from '#features/services/use.ts';
+import { leashProblem, readSealed } from '#features/vault/sealed.ts';
 import { vaultSettings } from '#features/vault/settings.ts';
 import type { Json } from '#kernel/canonical.ts';
 import {
@@ -68,7 +69,6 @@ const LATER = new Set([
   'limits',
   'tls',
   'behind_proxy',
-  'sealed',
   'volatile',
   'oauth2',
   'jwt_bearer',
@@ -215,7 +215,7 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
   if (mistakes.length > 0) return { mistakes: inOrder(mistakes) };
   return {
     config: configOf(parsed, { services, dataDir, keyFile, path: around.path, folder }),
-    warnings: warningsOf(parsed, file, { ...around, folder }),
+    warnings: [...warningsOf(parsed, file, { ...around, folder }), ...sealedWarnings(services, file)],
   };
 }
 
@@ -292,7 +292,7 @@ function configOf(parsed: Parsed, parts: Parts): Config {
 /** An unset secret warns at start and refuses the call. */
 function warningsOf(parsed: Parsed, file: YamlFile, around: Around & { readonly folder: string }): Mistake[] {
   return Object.entries(parsed.services).flatMap(([name, { secret }]) => {
-    if (secret === undefined || 'vault' in secret) return [];
+    if (secret === undefined || 'vault' in secret || 'sealed' in secret) return [];
     const value =
       'env' in secret ? around.environment(secret.env) : around.readFile(join(around.folder, secret.file));
     const source = 'env' in secret ? `variable ${secret.env}` : `file ${secret.file}`;
@@ -301,6 +301,17 @@ function warningsOf(parsed: Parsed, file: YamlFile, around: Around & { readonly 
       severity: 'warning' as const,
     };
     return value === undefined || value === '' ? [warning] : [];
+  });
+}
+
+/** Without a key: what stands in clear beside the value says where it opens, and the keyring will hold it to that. */
+function sealedWarnings(services: ReadonlyMap<string, Service>, file: YamlFile): Mistake[] {
+  return [...services.values()].flatMap((service) => {
+    const sealed = service.secret?.kind === 'sealed' ? readSealed(service.secret.text) : undefined;
+    const problem = sealed === undefined ? undefined : leashProblem(sealed, service);
+    if (problem === undefined) return [];
+    const message = `the value is ${problem}; calls to ${service.name} will be refused. Seal it again: stack seal --service ${service.name}`;
+    return [{ ...at(file, ['services', service.name, 'secret'], message), severity: 'warning' as const }];
   });
 }
 

@@ -5,8 +5,10 @@ import { missingAgents } from '#features/agents/directory.ts';
 import { changeText, compareSettings } from '#features/config/compare.ts';
 import { type Change, type Look, needsRestart, type Problem } from '#features/config/model.ts';
 import { type CompiledService, compileService } from '#features/policy/decide.ts';
+import type { Service } from '#features/services/model.ts';
 import type { Credentials, Loaded } from '#features/vault/credentials.ts';
 import { destinationOf } from '#features/vault/model.ts';
+import { leashProblem, readSealed } from '#features/vault/sealed.ts';
 import { canonicalize } from '#kernel/canonical.ts';
 import { Fault } from '#kernel/errors.ts';
 import { CONFIG_CHANGE_VALUE_CHARS_MAX, CONFIG_CHANGES_IN_ENTRY_MAX } from '#kernel/limits.ts';
@@ -125,6 +127,7 @@ function movedSecrets(
 ): readonly Problem[] {
   return [...next.services.values()].flatMap((service) => {
     const { name, secret } = service;
+    if (secret?.kind === 'sealed') return movedSealed(service, inForce.services.get(name));
     if (secret?.kind !== 'vault') return [];
     const row = rows().find((one) => one.name === secret.name);
     const old = inForce.services.get(name);
@@ -133,6 +136,19 @@ function movedSecrets(
     const message = `the stored secret ${secret.name} is bound to the present hosts of ${name}; delete it, reload, and set it again for the new ones`;
     return [{ place: `services.${name}`, message }];
   });
+}
+
+/** So does a sealed value: what it was sealed for stands beside it, and the service has left that. */
+function movedSealed(service: Service, old: Service | undefined): readonly Problem[] {
+  const fits = (text: string, at: Service): boolean => {
+    const sealed = readSealed(text);
+    return sealed !== undefined && leashProblem(sealed, at) === undefined;
+  };
+  if (service.secret?.kind !== 'sealed' || old?.secret?.kind !== 'sealed') return [];
+  if (!fits(old.secret.text, old) || fits(service.secret.text, service)) return [];
+  const { name } = service;
+  const message = `the sealed value of ${name} is not for the hosts that ${name} has in this file; seal it for these: stack seal --service ${name}`;
+  return [{ place: `services.${name}`, message }];
 }
 
 function refused({ problems }: Look, { by }: Cause, { log }: Deps): Result<never> {

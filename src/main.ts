@@ -6,6 +6,7 @@ import { checkCommand } from '#commands/check.ts';
 import { completionCommand } from '#commands/completion.ts';
 import { socketOf } from '#commands/config-file.ts';
 import { initCommand } from '#commands/init.ts';
+import { sealCommand } from '#commands/seal.ts';
 import { type Lifetime, serveCommand } from '#commands/serve.ts';
 import { versionCommand } from '#commands/version.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
@@ -64,6 +65,7 @@ const commands = [
   initCommand(opening),
   serveCommand(opening, lifetime),
   checkCommand,
+  sealCommand,
   completionCommand,
   versionCommand(version),
   auditVerifyCommand({ operations, findSocket }),

@@ -2,6 +2,7 @@
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { auditOperations } from '#features/audit/operations.ts';
+import { lastEntryMs } from '#features/audit/store.ts';
 import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
@@ -11,7 +12,9 @@ import { compileConstraint } from '#features/policy/constraint.ts';
 import { serviceOperations } from '#features/services/operations.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
 import type { Keyring } from '#features/vault/keyring.ts';
+import { keyringOperations } from '#features/vault/keyring-operations.ts';
 import { secretOperations } from '#features/vault/operations.ts';
+import type { SigningKeys } from '#features/vault/signing-keys.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { proxyOperation } from '#pipeline/proxy-operation.ts';
@@ -19,7 +22,6 @@ import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
 import type { Traffic } from '#pipeline/traffic.ts';
 import { verifyOperation } from '#pipeline/verify-connection.ts';
-import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Upstream } from '#platform/net/upstream.ts';
 import { type Config, catalogue } from './config.ts';
@@ -35,7 +37,7 @@ export type OperationDeps = {
   readonly directory: AgentDirectory;
   readonly keyring: Keyring;
   readonly pepper: Uint8Array;
-  readonly key: SigningKey;
+  readonly keys: SigningKeys;
   readonly verifier: PassportVerifier;
   readonly traffic: Traffic;
   /** The traffic line of a person who checks a service. */
@@ -44,7 +46,7 @@ export type OperationDeps = {
 };
 
 export function allOperations(deps: OperationDeps): readonly Operation[] {
-  const { config, host, storage, credentials, directory, keyring, pepper, key, verifier } = deps;
+  const { config, host, storage, credentials, directory, keyring, pepper, keys, verifier } = deps;
   const { reader } = storage;
   const services = () => config().services.values();
   const settings = () => ({ agents: config().agents, ceiling: config().agentCeiling });
@@ -62,7 +64,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     ...passportOperations({
       reader,
       host,
-      key,
+      keys,
       issuer: () => config().publicUrl,
       findAgent: directory.find,
       ttl: () => config().passports,
@@ -70,8 +72,15 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       verifier,
     }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
-    ...keyOperations({ reader, host, pepper }),
+    ...keyOperations({
+      reader,
+      host,
+      pepper,
+      findAgent: directory.find,
+      lastEntryMs: (keyId) => lastEntryMs(reader, keyId),
+    }),
     ...secretOperations({ services, credentials, keyring, host }),
+    ...keyringOperations({ reader, keyring, services, signingKeys: keys }),
     ...configOperations({
       look: () => deps.live.look(),
       reload: ({ kind, id }) => deps.live.reload({ by: 'call', actor: { kind, id } }),

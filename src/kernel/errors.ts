@@ -26,7 +26,7 @@ export const REFUSALS = {
   },
   INVALID_API_KEY: {
     status: 401,
-    message: 'The API key is unknown or revoked.',
+    message: 'The API key is unknown, revoked or expired.',
     next: 'Ask the operator for a live key; `stack init --new-api-key` makes one.',
   },
   AGENT_UNIDENTIFIED: {

@@ -15,6 +15,8 @@ export const PASSPORT_KEPT_MS = PASSPORT_REFRESH_GRACE_MS + 86_400_000;
 export const PASSPORT_PRUNE_EVERY_MS = 3_600_000;
 /** Ended passports go in small units: no call waits behind a long deletion. */
 export const PASSPORT_PRUNE_ROWS_MAX = 500;
+/** A replaced signing key verifies until the last passport it signed is over, and can no longer be refreshed. */
+export const SIGNING_KEY_VERIFIES_MS = PASSPORT_TTL_SECONDS_MAX * 1000 + PASSPORT_REFRESH_GRACE_MS;
 /** Refused before any signature work (a real passport is about 2 kB). */
 export const PASSPORT_TOKEN_BYTES_MAX = 16_384;
 /** Verified tokens kept; one agent rarely holds more than a few. */
@@ -40,6 +42,9 @@ export const MISSION_SECONDS_MAX = 86_400;
 export const STANDING_RENEW_BEFORE_MS = 60_000;
 /** More than a private server's programs; a caller that registers in a loop is told, and the table stays small. */
 export const AGENTS_MAX = 10_000;
+
+/** An API key that ends later than this was meant to have no end; the usual cause is a wrong unit. */
+export const KEY_LIFETIME_MS_MAX = 10 * 366 * 86_400_000;
 
 /** Contract 5: a proxied call may last 30 s and answer 10 MB. */
 export const CALL_TIMEOUT_MS = 30_000;
@@ -114,6 +119,15 @@ export const SECRET_BYTES_MAX = 65_536;
 export const REPLACED_SECRET_KEPT_MS = CALL_TIMEOUT_MS_MAX + 60_000;
 /** Replaced values kept at once; a value is replaced by hand or by a script, not by the thousand. */
 export const REPLACED_SECRETS_MAX = 1_000;
+
+/** Opened data keys, 32 bytes each: more than any installation has secrets, so that a call opens no box. */
+export const DATA_KEYS_KEPT_MAX = 4_096;
+/** A unit of a rotation is one fsync and holds up no call for longer than that. */
+export const KEYRING_UNIT_ROWS = 50;
+/** How soon a rotation goes on: after it was asked for, after a start, and after a failure. */
+export const KEYRING_EMPTY_EVERY_MS = 1_000;
+/** A secret was set or deleted under a unit; more often than this in a row is left to the next run. */
+export const KEYRING_UNIT_TRIES = 5;
 
 /** Units that wait for the writer; each holds one call, so this is the call bound with room for verbs. */
 export const WRITER_QUEUE_UNITS_MAX = 4_096;

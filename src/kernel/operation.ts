@@ -18,6 +18,8 @@ export type ActingAgent = {
   readonly passportJti: string | undefined;
   /** X-Stack-Intent, for the standing passport. */
   readonly declaredIntent: string | undefined;
+  /** Known by the key alone, which is bound to it: a passport argument may be any passport of this agent. */
+  readonly implied?: true;
 };
 
 /** Who calls, after authenticate. `id` is key_…, the passport's jti, or the person's id. */
@@ -26,6 +28,10 @@ export type Caller = {
   readonly id: string;
   /** Set when the transport has said which agent acts; the model may then only narrow. */
   readonly acting?: ActingAgent;
+  /** A key made for one agent: `acting` is always that agent, and nothing of another may be seen or done. */
+  readonly bound?: true;
+  /** A key that may run verbs of effect `read` and make GET and HEAD calls. */
+  readonly readOnly?: true;
 };
 
 export type Trace = { readonly traceId: string; readonly spanId: string; readonly parentSpanId?: string };

@@ -1,7 +1,8 @@
 // Step 1: whose passport, key or socket is this, and is it live? The transport decides, the model may only narrow.
 // Invariant 12: no request avoids this step, and every error in it is a deny.
 import type { AgentDirectory } from '#features/agents/directory.ts';
-import type { KeyVerifier } from '#features/keys/verify.ts';
+import type { Agent } from '#features/agents/model.ts';
+import type { KeyVerifier, LiveKey } from '#features/keys/verify.ts';
 import type { LivePassport } from '#features/passports/model.ts';
 import type { Standing } from '#features/passports/standing.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
@@ -96,7 +97,7 @@ async function identifyCaller(deps: Deps, presented: Presented): Promise<Result<
   if (!presented.bearer.startsWith(KEY_PREFIX)) return callerOfBearer(deps, presented);
   const key = await deps.keys.verify(presented.bearer);
   if (!key.ok) return key;
-  return callerOfKey(deps, key.value.id, presented);
+  return callerOfKey(deps, key.value, presented);
 }
 
 async function callerOfPassport(deps: Deps, token: string): Promise<Result<Caller>> {
@@ -112,8 +113,9 @@ async function callerOfBearer(deps: Deps, presented: Presented): Promise<Result<
   return callerOfPassport(deps, presented.bearer ?? '');
 }
 
-async function callerOfKey(deps: Deps, keyId: string, presented: Presented): Promise<Result<Caller>> {
-  const key: Caller = { kind: 'key', id: keyId };
+async function callerOfKey(deps: Deps, live: LiveKey, presented: Presented): Promise<Result<Caller>> {
+  const key: Caller = { kind: 'key', id: live.id, ...(live.readOnly ? { readOnly: true } : {}) };
+  if (live.agentId !== undefined) return callerOfBoundKey(deps, { ...key, bound: true }, { live, presented });
   if (presented.passport !== undefined) {
     const passport = await deps.passports.verify(presented.passport);
     if (!passport.ok) return passport;
@@ -134,8 +136,47 @@ async function callerOfKey(deps: Deps, keyId: string, presented: Presented): Pro
       }),
     );
   }
-  const named = { agentId: agent.id, agentName: agent.name, sessionId: undefined, passportJti: undefined };
-  return ok({ ...key, acting: { ...named, declaredIntent: presented.intent } });
+  return ok({ ...key, acting: namedAgent(agent, presented) });
+}
+
+const namedAgent = (agent: Agent, { intent }: Presented): NonNullable<Caller['acting']> => ({
+  agentId: agent.id,
+  agentName: agent.name,
+  sessionId: undefined,
+  passportJti: undefined,
+  declaredIntent: intent,
+});
+
+type Bound = { readonly live: LiveKey; readonly presented: Presented };
+
+/** The key has said which agent acts; a header or a passport beside it may only agree. */
+async function callerOfBoundKey(
+  deps: Deps,
+  key: Caller,
+  { live, presented }: Bound,
+): Promise<Result<Caller>> {
+  // By id: an agent that comes back under the name of a deleted one is another agent.
+  const agent = await deps.directory.find(live.agentId ?? '');
+  if (agent === undefined) {
+    const detail = `key ${live.id} is bound to agent ${live.agentId}, which is gone`;
+    const next = 'The agent of this key is gone. Ask the operator for a key of an agent that is there.';
+    return refuse(new Fault('INVALID_API_KEY', { detail, next }));
+  }
+  const another = new Fault('FORBIDDEN', {
+    detail: `key ${live.id} is bound to agent ${agent.name}; another one was named`,
+    next: `This key acts for ${agent.name} alone. Leave X-Stack-Agent out, or use a key of the other agent.`,
+  });
+  const { passport: token, agent: header } = presented;
+  if (header !== undefined && header !== agent.id && header !== agent.name) return refuse(another);
+  if (token === undefined) {
+    const acting = namedAgent(agent, presented);
+    return ok({ ...key, acting: header === undefined ? { ...acting, implied: true } : acting });
+  }
+  const passport = await deps.passports.verify(token);
+  if (!passport.ok) return passport;
+  return passport.value.agentId === agent.id
+    ? ok({ ...key, acting: acting(passport.value) })
+    : refuse(another);
 }
 
 const names = (passport: LivePassport, idOrName: string): boolean =>
@@ -145,6 +186,8 @@ type Claim = { readonly argument: string | undefined; readonly trace: Trace };
 
 async function identifyAgent(deps: Deps, caller: Caller, claim: Claim): Promise<Result<Authenticated>> {
   if (caller.acting === undefined) return agentOfArgument(deps, caller, claim.argument);
+  if (caller.acting.implied === true && claim.argument !== undefined)
+    return agentOfArgument(deps, caller, claim.argument);
   const transport = await passportOfTransport(deps, caller, claim.trace);
   if (!transport.ok) return transport;
   if (claim.argument === undefined) return pass(caller, transport.value);
@@ -165,6 +208,7 @@ function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): Promise<
   return deps.standing.ensure({
     key: caller.id,
     agentName: agent?.agentName ?? '',
+    readOnly: caller.readOnly === true,
     intent: agent?.declaredIntent,
     trace,
   });
@@ -186,5 +230,9 @@ async function agentOfArgument(
   if (argument.startsWith('pp_') && !minted) {
     return refuse(new Fault('PASSPORT_INVALID', { detail: 'jti was minted by another caller' }));
   }
+  if (caller.acting !== undefined && caller.acting.agentId !== passport.value.agentId)
+    return refuse(
+      new Fault('FORBIDDEN', { detail: 'the passport argument is of another agent than the key' }),
+    );
   return pass(caller, passport.value);
 }

@@ -44,6 +44,8 @@ export type Authorize = (
 
 export function createAuthorize(deps: Deps): Authorize {
   return (from, call) => {
+    if (from.caller.readOnly === true && !READING_METHODS.has(call.method))
+      return { ...refuse(readOnly(from, call)), asked: {} };
     const entry = from.passport.services.find((held) => held.service === call.service);
     const service = deps.services.find(call.service);
     if (entry === undefined || service === undefined)
@@ -61,6 +63,17 @@ export function createAuthorize(deps: Deps): Authorize {
     const parts = { from, call, service, action: action.value, target: target.value };
     return ok({ ...parts, payload: payload.value, view } as Authorized);
   };
+}
+
+/** Before anything else: no grant and no passport beside a read-only key widens it. */
+const READING_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+function readOnly({ caller }: Authenticated, { method }: CallInput): Fault {
+  return new Fault('FORBIDDEN', {
+    detail: `key ${caller.id} is read-only, the method is ${method}`,
+    metadata: { methods: [...READING_METHODS] },
+    next: 'This key may only make GET and HEAD calls. Ask the operator for a key that may change something.',
+  });
 }
 
 /** The same of a call that a later step refuses. */

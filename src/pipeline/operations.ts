@@ -111,10 +111,18 @@ const answerOf = (outcome: Outcome<unknown>): Answer => ({
 });
 
 function allow(operation: Operation, caller: Caller): Result<void> {
-  if (operation.callers === 'anyone' || operation.callers.includes(caller.kind)) return ok(undefined);
+  if (operation.callers === 'anyone' || operation.callers.includes(caller.kind))
+    return caller.readOnly === true ? allowReading(operation) : ok(undefined);
   if (caller.kind === 'anonymous') return refuse(new Fault('UNAUTHORIZED'));
   const detail = `${operation.name} is not for callers of kind ${caller.kind}`;
   return refuse(new Fault('FORBIDDEN', { detail, metadata: { callers: operation.callers } }));
+}
+
+/** On the traffic line the method of the call decides; see authorize.ts. */
+function allowReading({ name, effect, line }: Operation): Result<void> {
+  if (effect === 'read' || line === 'traffic') return ok(undefined);
+  const next = 'This key may only read. Ask the operator for a key that may change something.';
+  return refuse(new Fault('FORBIDDEN', { detail: `${name} changes something, the key is read-only`, next }));
 }
 
 function parse(operation: Operation, input: unknown): Result<Record<string, unknown>> {

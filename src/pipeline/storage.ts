@@ -59,8 +59,23 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
   }
 }
 
+/** A look at the state of a stopped appliance, which stays as it is. `undefined`: another instance holds the folder. */
+export async function peekStorage(
+  folder: string,
+  options: Pick<Options, 'addonPath' | 'inspect'>,
+): Promise<true | undefined> {
+  const lock = lockFolder(folder, options.addonPath);
+  if (lock === undefined) return undefined;
+  try {
+    await inspect(join(folder, 'stack.db'), options);
+    return true;
+  } finally {
+    lock.release();
+  }
+}
+
 /** A read-only connection leaves empty WAL files behind where there were none; the lock makes them ours to remove. */
-async function inspect(file: string, options: Options): Promise<void> {
+async function inspect(file: string, options: Pick<Options, 'addonPath' | 'inspect'>): Promise<void> {
   if (!existsSync(file) || statSync(file).size === 0) return;
   const made = [`${file}-wal`, `${file}-shm`].filter((path) => !existsSync(path));
   const reader = openReader(file, options.addonPath);

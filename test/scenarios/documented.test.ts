@@ -138,9 +138,22 @@ describe('every verb answers as its documents say', () => {
 
   it('keys', async () => {
     const { id } = await byPerson('/v1/keys', 201, { body: { name: 'of a test' } });
+    await byPerson('/v1/keys', 'NOT_FOUND', { body: { agent: 'nobody' } });
+    await byPerson('/v1/keys', 201, { body: { agent: 'worker', read_only: true, expires: '1h' } });
     await byPerson('/v1/keys', 200);
     await byPerson(`/v1/keys/${String(id)}`, 200, { method: 'DELETE' });
     await byPerson(`/v1/keys/${String(id)}`, 'NOT_FOUND', { method: 'DELETE' });
+  });
+
+  it('the vault', async () => {
+    await byPerson('/v1/vault', 200);
+    // Together, so that the second meets the first however fast that one is done.
+    const begun = ['/v1/vault/rotate', '/v1/vault/rotate'].map((path) =>
+      askLocally(appliance, path, { method: 'POST' }),
+    );
+    const statuses = (await Promise.all(begun)).map(({ status }) => status);
+    assert.deepEqual(statuses.sort(), [202, 409]);
+    await byPerson('/v1/vault/rotate-signing-key', 200, { method: 'POST' });
   });
 
   it('the log', async () => {

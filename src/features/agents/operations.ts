@@ -124,7 +124,8 @@ function listing({ directory }: Deps): Operation {
     route: { method: 'GET', path: '/v1/agents' },
     toolset: 'agents',
     line: 'operations',
-    run: async ({ input }) => {
+    run: async ({ caller, input }) => {
+      if (caller.bound === true) return ok({ output: await ownAgent(directory, caller), changes: [] });
       const found = await directory.list({ limit: input.limit, cursor: input.cursor ?? '' });
       const next_cursor = found.length === input.limit ? (found.at(-1)?.name ?? null) : null;
       return ok({ output: { agents: found.map(showAgent), next_cursor }, changes: [] });
@@ -132,9 +133,16 @@ function listing({ directory }: Deps): Operation {
   });
 }
 
+/** A bound key sees no other agent, not even its name. */
+async function ownAgent(directory: AgentDirectory, { acting }: Caller) {
+  const own = acting === undefined ? undefined : await directory.find(acting.agentId);
+  return { agents: own === undefined ? [] : [showAgent(own)], next_cursor: null };
+}
+
 /** The agent, if this caller may see or act on it. */
 async function reach({ directory }: Deps, caller: Caller, idOrName: string): Promise<Result<Agent>> {
   const agent = await directory.find(idOrName);
+  if (caller.bound === true && agent?.id !== caller.acting?.agentId) return foreign();
   if (agent === undefined) return refuse(new Fault('NOT_FOUND', { detail: `no agent ${idOrName}` }));
   return caller.acting !== undefined && caller.acting.agentId !== agent.id ? foreign() : ok(agent);
 }

@@ -1,8 +1,9 @@
 // Reading the log: a page for polling, and the walk over the whole chain.
 import { z } from 'zod';
+import { Fault } from '#kernel/errors.ts';
 import { AUDIT_PAGE, AUDIT_PAGE_MAX, ID_CHARS_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
-import { ok } from '#kernel/result.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { ENTRY_EXAMPLE, type Entry, entryShape } from './shape.ts';
 import { type EntryRow, type Filter, selectPage } from './store.ts';
@@ -71,6 +72,9 @@ export function auditOperations({ reader, scanChain }: Deps): readonly Operation
     toolset: 'audit',
     line: 'operations',
     run: async ({ caller, input }) => {
+      const own = caller.acting?.agentId;
+      if (caller.bound === true && input.agent_id !== undefined && input.agent_id !== own)
+        return foreign('the key is bound to another agent than agent_id');
       const rows = await reader.all(selectPage(filterOf(caller, input)));
       return ok({ output: pageOf(rows, input), changes: [] });
     },
@@ -93,17 +97,22 @@ export function auditOperations({ reader, scanChain }: Deps): readonly Operation
     route: { method: 'GET', path: '/v1/audit/verify-chain' },
     toolset: 'audit',
     line: 'operations',
-    run: async () => ok({ output: await scanChain(), changes: [] }),
+    run: async ({ caller }) =>
+      caller.bound === true
+        ? foreign('the whole log is not of the one agent that the key is bound to')
+        : ok({ output: await scanChain(), changes: [] }),
   });
   return [list, verify];
 }
+
+const foreign = (detail: string): Result<never> => refuse(new Fault('FORBIDDEN', { detail }));
 
 type PageInput = z.infer<typeof pageInput>;
 
 function filterOf(caller: Caller, input: PageInput): Filter {
   return {
     visibleTo: visible(caller),
-    agentId: input.agent_id,
+    agentId: caller.bound === true ? caller.acting?.agentId : input.agent_id,
     passportJti: input.passport_jti,
     sinceMs: input.since,
     beforeSeq: input.cursor === undefined ? undefined : Number(input.cursor),

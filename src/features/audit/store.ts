@@ -1,7 +1,7 @@
 // The SQL of the log: the worker half inserts and keeps the head, the main half reads pages.
 import { sql } from 'kysely';
 import type { EntryDraft } from '#kernel/unit.ts';
-import { compiler } from '#platform/storage/compiler.ts';
+import { compiler, type Reader } from '#platform/storage/compiler.ts';
 import type { SealedEntry } from './entry.ts';
 
 export type EntryRow = {
@@ -108,6 +108,19 @@ export function selectPage(filter: Filter) {
       ),
     ]),
   );
+}
+
+/** When this actor last did something that is chained; one step of an index. */
+export async function lastEntryMs(reader: Reader, actorId: string): Promise<number | undefined> {
+  const row = await reader.first(
+    db
+      .selectFrom('audit_entries')
+      .select('timestamp')
+      .where('actor_id', '=', actorId)
+      .orderBy('seq', 'desc')
+      .limit(1),
+  );
+  return row?.timestamp;
 }
 
 /** Intents that a crash left without an outcome. */

@@ -14,4 +14,14 @@ CREATE TABLE api_keys (
   revoked_at INTEGER
 ) STRICT;`,
   },
+  {
+    number: 8,
+    name: 'keys_bounds',
+    // The agent by id, so that another one under the same name gets nothing of it.
+    sql: `
+ALTER TABLE api_keys ADD COLUMN agent_id TEXT;
+ALTER TABLE api_keys ADD COLUMN agent_name TEXT;
+ALTER TABLE api_keys ADD COLUMN read_only INTEGER NOT NULL DEFAULT 0 CHECK (read_only IN (0, 1));
+ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;`,
+  },
 ];

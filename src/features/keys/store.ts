@@ -8,16 +8,28 @@ export type KeyRow = {
   hash: string;
   created_at: number;
   revoked_at: number | null;
+  /** The only agent it may act for, or null for any. */
+  agent_id: string | null;
+  agent_name: string | null;
+  read_only: number;
+  expires_at: number | null;
 };
 
 const db = compiler<{ api_keys: KeyRow }>();
 
 export const keyByHash = (reader: Reader, hash: string): Promise<KeyRow | undefined> =>
   reader.first(db.selectFrom('api_keys').selectAll().where('hash', '=', hash));
-export const liveKeys = (reader: Reader): Promise<KeyRow[]> =>
-  reader.all(db.selectFrom('api_keys').selectAll().where('revoked_at', 'is', null).orderBy('created_at'));
-/** By id, after `after`. */
-export const liveKeysAfter = (reader: Reader, after: string, limit: number): Promise<KeyRow[]> =>
+export const liveKeys = (reader: Reader, nowMs: number): Promise<KeyRow[]> =>
+  reader.all(
+    db
+      .selectFrom('api_keys')
+      .selectAll()
+      .where('revoked_at', 'is', null)
+      .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', nowMs)]))
+      .orderBy('created_at'),
+  );
+/** By id, after `after`; expired ones, too, until they are revoked. */
+export const keysAfter = (reader: Reader, after: string, limit: number): Promise<KeyRow[]> =>
   reader.all(
     db
       .selectFrom('api_keys')

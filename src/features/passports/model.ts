@@ -1,6 +1,7 @@
 // The passport: a short-lived signed token for one agent and one mission, and its live state on the server.
 import type { Mode } from '#features/agents/model.ts';
 import type { Constraint } from '#features/policy/model.ts';
+import type { SigningKey } from '#platform/crypto/signing.ts';
 
 export type PassportService = {
   readonly service: string;
@@ -13,6 +14,12 @@ export type Intent = {
   readonly services: readonly string[];
   readonly willDelegate: boolean;
   readonly estimatedDurationSeconds: number | undefined;
+};
+
+/** What signs passports, and what verifies them: the keys before the current one do, until their passports are over. */
+export type PassportKeys = {
+  readonly current: () => SigningKey;
+  readonly verifying: () => readonly SigningKey[];
 };
 
 /** A passport that verified just now: signature, claims, lease, revocation, agent. */

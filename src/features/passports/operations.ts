@@ -13,11 +13,11 @@ import type { Caller, Operation } from '#kernel/operation.ts';
 import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
-import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { type ConstraintProblem, planPassport, type Wish } from './issue.ts';
 import { newPassport, tokenOf } from './mint.ts';
+import type { PassportKeys } from './model.ts';
 import {
   CLAIMS_EXAMPLE,
   ISSUE_EXAMPLE,
@@ -41,12 +41,12 @@ import {
   revokePassport,
 } from './store.ts';
 import { readToken } from './token.ts';
-import type { PassportVerifier } from './verify.ts';
+import { type PassportVerifier, verifyingKeys } from './verify.ts';
 
 type Deps = {
   readonly reader: Reader;
   readonly host: Host;
-  readonly key: SigningKey;
+  readonly keys: PassportKeys;
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Promise<Agent | undefined>;
   readonly ttl: () => { readonly ttlSeconds: number; readonly ttlSecondsMax: number };
@@ -78,9 +78,9 @@ function issuing(deps: Deps): Operation {
     line: 'operations',
     run: async ({ caller, input }) => {
       const agent = await agentFor(deps, input.agent_id, input.agent);
-      if (!agent.ok) return agent;
+      if (!agent.ok) return caller.bound === true && agent.fault.code === 'NOT_FOUND' ? foreign() : agent;
       if (caller.acting !== undefined && caller.acting.agentId !== agent.value.id) {
-        return refuse(new Fault('FORBIDDEN', { detail: 'the transport names another agent' }));
+        return foreign();
       }
       const { ttlSeconds, ttlSecondsMax } = deps.ttl();
       const intent =
@@ -100,7 +100,7 @@ function issuing(deps: Deps): Operation {
       const ttl = Math.min(input.ttl_seconds ?? ttlSeconds, ttlSecondsMax);
       const row = newPassport({ ...plan, ttlSeconds: ttl, sessionId: undefined, standing: false }, deps.host);
       const signing = {
-        key: deps.key,
+        key: deps.keys.current(),
         issuer: deps.issuer(),
         checkpointIntervalSeconds: input.checkpoint_interval_seconds,
       };
@@ -129,6 +129,9 @@ function issueChanges(row: PassportRow): readonly Statement[] {
 /** A value that was not given stays absent, so that `exists` and `absent` carry none. */
 const constraintsOf = (given: z.infer<typeof issueInput>['constraints'] = []): Wish['constraints'] =>
   given.map(({ value, ...rest }) => (value === undefined ? rest : { ...rest, value }));
+
+const foreign = (): Result<never> =>
+  refuse(new Fault('FORBIDDEN', { detail: 'the transport names another agent' }));
 
 const unnamed = (message: string): Result<never> =>
   refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'agent_id', message }] } }));
@@ -171,7 +174,7 @@ function verifying(deps: Deps): Operation {
     run: async ({ input, nowMs }) => {
       const live = await deps.verifier.verify(input.token);
       if (!live.ok) return ok({ output: { valid: false, code: live.fault.code }, changes: [] });
-      const keys = new Map([[deps.key.kid, deps.key.publicKey]]);
+      const keys = verifyingKeys(deps.keys);
       const claims = readToken(input.token, { keys, issuer: deps.issuer(), nowMs });
       if (!claims.ok) return ok({ output: { valid: false, code: claims.fault.code }, changes: [] });
       return ok({ output: { valid: true, claims: claims.value }, changes: [] });
@@ -205,6 +208,8 @@ function listing(deps: Deps): Operation {
     run: async ({ caller, input, nowMs }) => {
       const agentId =
         input.agent_id === undefined ? undefined : ((await deps.findAgent(input.agent_id))?.id ?? '');
+      if (caller.bound === true && agentId !== undefined && agentId !== caller.acting?.agentId)
+        return refuse(new Fault('FORBIDDEN', { detail: 'the key is bound to another agent' }));
       const own = caller.kind === 'passport' ? (caller.acting?.sessionId ?? '') : input.session_id;
       const rows = await livePassports(deps.reader, {
         nowMs,
@@ -303,8 +308,10 @@ function publishing(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async () => {
-      const key = { ...deps.key.publicJwk, kid: deps.key.kid, alg: 'EdDSA', use: 'sig' } as const;
-      return ok({ output: { keys: [key] }, changes: [] });
+      const keys = deps.keys
+        .verifying()
+        .map(({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }) as const);
+      return ok({ output: { keys }, changes: [] });
     },
   });
 }

@@ -1,6 +1,7 @@
 // X-Stack-Agent beside a key: one automatic passport per (key, agent), one session across renewals (contract 2).
 // Once revoked it stays so until the key issues a passport with a declared intent or a person unblocks the agent.
 import type { Agent } from '#features/agents/model.ts';
+import type { Constraint } from '#features/policy/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { INTENT_SUMMARY_CHARS_MAX, STANDING_RENEW_BEFORE_MS } from '#kernel/limits.ts';
 import type { Trace } from '#kernel/operation.ts';
@@ -17,6 +18,8 @@ export type StandingRequest = {
   readonly key: string;
   readonly agentName: string;
   readonly intent: string | undefined;
+  /** The key may read only; so then may its passport, whoever names it. */
+  readonly readOnly: boolean;
   readonly trace: Trace;
 };
 export type Standing = { readonly ensure: (request: StandingRequest) => Promise<Result<LivePassport>> };
@@ -30,6 +33,9 @@ type Deps = {
   readonly ttlSeconds: () => number;
   readonly host: Host;
 };
+
+/** RFC 9110 9.2.1, without OPTIONS, for which services have other uses, too. */
+const READS_ONLY: Constraint = { path: 'method', op: 'in', value: ['GET', 'HEAD'] };
 
 /** At most half the lifetime: the shortest one would else be renewed at every call. */
 const renewBeforeMs = ({ issued_at, expires_at }: PassportRow): number =>
@@ -73,7 +79,8 @@ async function renew(
   { agent, row }: Base,
 ): Promise<Result<LivePassport>> {
   const summary = (request.intent ?? `standing session of ${agent.name}`).slice(0, INTENT_SUMMARY_CHARS_MAX);
-  const services = agent.grants.map(({ service, scopes }) => ({ service, scopes, constraints: [] }));
+  const constraints = request.readOnly ? [READS_ONLY] : [];
+  const services = agent.grants.map(({ service, scopes }) => ({ service, scopes, constraints }));
   const names = services.map(({ service }) => service);
   const intent = { summary, services: names, willDelegate: false, estimatedDurationSeconds: undefined };
   const plan = { agent, services, intent, ttlSeconds: deps.ttlSeconds(), mintedBy: request.key };

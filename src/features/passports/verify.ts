@@ -8,7 +8,7 @@ import { PASSPORT_CACHE_ENTRIES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import type { LivePassport, PassportService } from './model.ts';
+import type { LivePassport, PassportKeys, PassportService } from './model.ts';
 import { intentOf, type PassportRow, passportBy, servicesOf } from './store.ts';
 import { type Claims, judgeTime, openToken } from './token.ts';
 
@@ -20,11 +20,15 @@ export type PassportVerifier = {
 
 type Deps = {
   readonly reader: Reader;
-  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly keys: Pick<PassportKeys, 'verifying'>;
   readonly issuer: () => string;
   readonly findAgent: (id: string) => Promise<Agent | undefined>;
   readonly host: Host;
 };
+
+/** By key id, as a token names it. */
+export const verifyingKeys = (keys: Pick<PassportKeys, 'verifying'>): ReadonlyMap<string, KeyObject> =>
+  new Map(keys.verifying().map(({ kid, publicKey }) => [kid, publicKey]));
 
 export function createPassportVerifier(deps: Deps): PassportVerifier {
   const opened = new Map<string, Claims>();
@@ -33,7 +37,7 @@ export function createPassportVerifier(deps: Deps): PassportVerifier {
     const known = opened.get(id);
     // The issuer may change while the token is kept.
     if (known !== undefined && known.iss === deps.issuer()) return ok(known);
-    const claims = openToken(token, { keys: deps.keys, issuer: deps.issuer() });
+    const claims = openToken(token, { keys: verifyingKeys(deps.keys), issuer: deps.issuer() });
     if (!claims.ok) return claims;
     const [oldest] = opened.keys();
     if (opened.size >= PASSPORT_CACHE_ENTRIES_MAX && oldest !== undefined) opened.delete(oldest);

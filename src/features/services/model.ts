@@ -26,6 +26,8 @@ export type Inject =
 export type SecretReference =
   | { readonly kind: 'env'; readonly name: string }
   | { readonly kind: 'file'; readonly path: string }
+  /** Text that `stack seal` printed. */
+  | { readonly kind: 'sealed'; readonly text: string }
   | { readonly kind: 'vault'; readonly name: string };
 
 export type Verification = {

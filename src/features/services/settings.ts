@@ -9,7 +9,8 @@ const HOST_RULE = /^(?:\*\.)?[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
 /** Letters that need no quoting, in a query as in a cookie (RFC 6265 token). */
 const PARAMETER = /^[A-Za-z0-9_.-]{1,64}$/;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const REFERENCE_FORMS = 'a secret stands outside this file: write {env: NAME}, {file: PATH} or {vault: NAME}';
+const REFERENCE_FORMS =
+  'a secret stands outside this file: write {env: NAME}, {file: PATH}, {sealed: TEXT} or {vault: NAME}';
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const constraint = z.strictObject({
@@ -115,6 +116,11 @@ export const serviceSettings = z.strictObject({
         }),
         z.strictObject({ file: z.string().describe('A file with the credential alone, read at start.') }),
         z.strictObject({
+          sealed: z
+            .string()
+            .describe('What `stack seal --service NAME` printed; opens for this service alone.'),
+        }),
+        z.strictObject({
           vault: z
             .string()
             .min(1)
@@ -125,7 +131,7 @@ export const serviceSettings = z.strictObject({
       REFERENCE_FORMS,
     )
     .optional()
-    .describe('Where the credential is: {env: NAME}, {file: PATH} or {vault: NAME}.'),
+    .describe('Where the credential is: {env: NAME}, {file: PATH}, {sealed: TEXT} or {vault: NAME}.'),
   headers: z
     .strictObject({
       allow: z.array(z.string()).default([]).describe('Further request headers a caller may send.'),

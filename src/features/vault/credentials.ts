@@ -1,5 +1,5 @@
 // The credential of a service: is it there, does its leash cover this call, and, for inject alone, its plaintext.
-// env and file values are read and bound when the config is loaded; stored ones stay ciphertext in memory.
+// env, file and sealed values are read and bound when the config is loaded; stored ones stay ciphertext in memory.
 import { type Inject, type Service, shownForms } from '#features/services/model.ts';
 import { decodeUtf8, utf8 } from '#kernel/bytes.ts';
 import { Fault } from '#kernel/errors.ts';
@@ -11,6 +11,7 @@ import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import type { Keyring, Wrapped } from './keyring.ts';
 import { bindingText, destinationOf, secretProblem } from './model.ts';
+import { leashProblem, readSealed } from './sealed.ts';
 import { allSecrets, type SecretRow } from './store.ts';
 
 export type Presence = { readonly connected: boolean; readonly reason?: string };
@@ -59,7 +60,9 @@ type Bound = {
 type Held =
   | Bound
   | { readonly kind: 'stored'; readonly row: SecretRow }
-  | { readonly kind: 'missing'; readonly reason: string };
+  | { readonly kind: 'missing'; readonly reason: string }
+  /** A sealed value that does not open for this service. */
+  | { readonly kind: 'closed'; readonly reason: string };
 
 declare const loaded: unique symbol;
 export type Loaded = { readonly [loaded]: true; readonly held: ReadonlyMap<Service, Held> };
@@ -115,8 +118,10 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
     liveSecrets: () => [...plaintexts({ inForce, before, rows, replaced, boundOf }, deps.keyring)],
     version: () => version,
     reload: async () => {
-      rows = await allSecrets(deps.reader);
-      version += 1;
+      const next = await allSecrets(deps.reader);
+      // A row's id stands for its value: rows that a rotation has moved hold the same secrets.
+      if (next.length !== rows.length || next.some(({ id }, at) => id !== rows[at]?.id)) version += 1;
+      rows = next;
     },
     rows: () => rows,
     load,
@@ -147,6 +152,7 @@ type Loading = Deps & { readonly markKey: Uint8Array };
 function loadOne(service: Service, { environment, readFile, keyring, markKey }: Loading): Held {
   const reference = service.secret;
   if (reference === undefined || reference.kind === 'vault') return missing('nothing to load');
+  if (reference.kind === 'sealed') return loadSealed(service, reference.text, { keyring, markKey });
   const text = reference.kind === 'env' ? environment(reference.name) : readFile(reference.path);
   const source = reference.kind === 'env' ? `variable ${reference.name}` : `file ${reference.path}`;
   if (text === undefined || text === '') return missing(`${source} is not set`);
@@ -160,6 +166,28 @@ function loadOne(service: Service, { environment, readFile, keyring, markKey }: 
   return { kind: 'bound', destination, binding, mark, sealed: keyring.wrap(utf8(value), binding) };
 }
 
+const closed = (reason: string): Held => ({ kind: 'closed', reason });
+
+type Judging = Pick<Loading, 'keyring' | 'markKey'>;
+
+/** Opened once to be judged, like any value that is loaded; kept as the ciphertext it came as. */
+function loadSealed(service: Service, text: string, { keyring, markKey }: Judging): Held {
+  const sealed = readSealed(text);
+  if (sealed === undefined) return closed(`the sealed value of ${service.name} is not whole`);
+  const problem = leashProblem(sealed, service);
+  const again = `; seal it again: stack seal --service ${service.name}`;
+  if (problem !== undefined) return closed(`the value of ${service.name} is ${problem}${again}`);
+  if (!keyring.has(sealed.wrapped.ring_key))
+    return closed(`the value of ${service.name} was sealed for another vault${again}`);
+  const value = plain(keyring, sealed.wrapped, sealed.binding);
+  if (value === undefined) return closed(`the sealed value of ${service.name} does not open${again}`);
+  const unfit = secretProblem(value);
+  if (unfit !== undefined) return missing(`the sealed value of ${service.name} ${unfit}`);
+  const { wrapped, binding } = sealed;
+  const mark = keyedHash(markKey, value);
+  return { kind: 'bound', destination: destinationOf(service), binding, mark, sealed: wrapped };
+}
+
 function presenceOf(service: Service, held: Held): Presence {
   const covered = leash(service, held);
   if (covered.ok) return { connected: true };
@@ -168,12 +196,15 @@ function presenceOf(service: Service, held: Held): Presence {
 
 function leash(service: Service, held: Held): Result<void> {
   if (service.inject === undefined) return ok(undefined);
-  if (held.kind === 'missing') return refuse(new Fault('CREDENTIAL_MISSING', { detail: held.reason }));
+  if (held.kind === 'missing' || held.kind === 'closed') return unusable(held);
   const destination = destinationOf(service);
   const bound = held.kind === 'bound' ? held.destination : held.row.binding;
   const own = held.kind === 'bound' || held.row.service === service.name;
   return own && bound === destination ? ok(undefined) : unbound(service);
 }
+
+const unusable = ({ kind, reason }: Extract<Held, { readonly reason: string }>): Result<never> =>
+  refuse(new Fault(kind === 'missing' ? 'CREDENTIAL_MISSING' : 'VAULT_SEALED', { detail: reason }));
 
 const unbound = (service: Service): Result<never> =>
   refuse(
@@ -185,7 +216,7 @@ const unbound = (service: Service): Result<never> =>
 function open(service: Service, held: Held, keyring: Keyring): Result<Sensitive<string>> {
   const covered = leash(service, held);
   if (!covered.ok) return covered;
-  if (held.kind === 'missing') return refuse(new Fault('CREDENTIAL_MISSING', { detail: held.reason }));
+  if (held.kind === 'missing' || held.kind === 'closed') return unusable(held);
   const text =
     held.kind === 'bound'
       ? plain(keyring, held.sealed, held.binding)

@@ -35,4 +35,14 @@ CREATE TABLE signing_keys (
   retired_at INTEGER
 ) STRICT;`,
   },
+  {
+    number: 9,
+    name: 'vault_generations',
+    // Unique: of two rotations that begin together one is a conflict.
+    sql: `
+ALTER TABLE keyring ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+CREATE UNIQUE INDEX keyring_generations ON keyring (generation);
+CREATE INDEX secrets_by_ring ON secrets (ring_key, id);
+CREATE INDEX signing_keys_by_ring ON signing_keys (ring_key, kid);`,
+  },
 ];

@@ -14,6 +14,9 @@ export type Binding = {
   readonly destination: string;
 };
 
+/** The public half of the ring key that new values are sealed to. */
+export type SealKey = { readonly id: string; readonly publicKey: Uint8Array };
+
 export function destinationOf({ base, hosts }: Pick<Service, 'base' | 'hosts'>): string {
   return canonicalize({
     scheme: base.scheme,

@@ -184,6 +184,7 @@ test('no standing passport of a deleted agent is kept for its bar', async () => 
     key: KEY.id,
     agentName: 'temp',
     intent: undefined,
+    readOnly: false,
     trace: TRACE,
   });
   const { jti, agentId } = must(ensured);

@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => state.close());
 
 const ensure = (caller = KEY, agentName = 'bot') =>
-  state.standing.ensure({ key: caller.id, agentName, intent: undefined, trace: TRACE });
+  state.standing.ensure({ key: caller.id, agentName, intent: undefined, readOnly: false, trace: TRACE });
 const revoke = (jti: string) => act(state, 'stack_revoke_passport', { caller: PERSON, input: { jti } });
 const issue = (caller = KEY, input: Record<string, unknown> = {}) =>
   act(state, 'stack_issue_passport', {
@@ -164,6 +164,7 @@ test('a revocation that lands while the renewal is being committed wins', async 
     key: KEY.id,
     agentName: 'bot',
     intent: undefined,
+    readOnly: false,
     trace: TRACE,
   });
   assert.equal(codeOf(raceResult), 'PASSPORT_REVOKED');

@@ -88,7 +88,7 @@ export function openState() {
   };
   const directory = createAgentDirectory(reader, () => world);
   const findAgent = directory.find;
-  const keys = new Map([[key.kid, key.publicKey]]);
+  const keys = { current: () => key, verifying: () => [key] };
   const issuer = () => ISSUER;
   const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, host });
   const draft = (fields: Partial<EntryDraft>) =>
@@ -110,7 +110,7 @@ export function openState() {
     ...passportOperations({
       reader,
       host,
-      key,
+      keys,
       issuer,
       findAgent,
       ttl: () => ({ ttlSeconds: world.ttlSeconds, ttlSecondsMax: 3600 }),
@@ -154,7 +154,10 @@ type Shown = Record<string, unknown>;
 
 /** Parses, runs and commits one verb, as the operations line does. */
 export async function act(
-  state: Pick<State, 'commit' | 'host'> & { readonly operations: readonly Operation[] },
+  state: Pick<State, 'commit'> & {
+    readonly host: Pick<Host, 'nowMs'>;
+    readonly operations: readonly Operation[];
+  },
   name: string,
   { caller, input = {} }: { readonly caller: Caller; readonly input?: Readonly<Record<string, unknown>> },
 ): Promise<Result<{ readonly output: Shown; readonly status: number }>> {

@@ -4,8 +4,11 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { openKeyring, WrongRootKey } from '#features/vault/keyring.ts';
 import { bindingText } from '#features/vault/model.ts';
+import type { KeyringRow } from '#features/vault/store.ts';
 import { utf8 } from '#kernel/bytes.ts';
+import { DATA_KEYS_KEPT_MAX } from '#kernel/limits.ts';
 import { Sensitive } from '#kernel/sensitive.ts';
+import type { Statement } from '#kernel/unit.ts';
 import { createEnvelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
 import { systemHost } from '#platform/host/host.ts';
@@ -53,11 +56,51 @@ test('another root key is noticed before anything is wrapped', () => {
     private_key: privateKey as Uint8Array,
     created_at: 1,
     retired_at: null,
+    generation: 1,
   };
   assert.throws(
     () => openKeyring([row], { envelope, host, root: new Sensitive(host.randomBytes(32)) }),
     WrongRootKey,
   );
+});
+
+test('opened data keys are kept, by ring key and box, and never more than the bound', () => {
+  let boxes = 0;
+  // Thousands of real boxes would take seconds, and are not what is tested here.
+  const counted = {
+    ...envelope,
+    sealKey: (key: Uint8Array) => key,
+    openKey: (box: Uint8Array) => {
+      boxes += 1;
+      return box;
+    },
+  };
+  const { keyring } = openKeyring([], { envelope: counted, host, root });
+  const wrapped = keyring.wrap(utf8(SECRET), 'x');
+  const opens = (): number => {
+    const before = boxes;
+    assert.deepEqual(keyring.unwrap(wrapped, 'x'), utf8(SECRET));
+    return boxes - before;
+  };
+  assert.deepEqual([opens(), opens()], [1, 0]);
+  for (let others = 0; others < DATA_KEYS_KEPT_MAX; others += 1)
+    keyring.unwrap(keyring.wrap(utf8(SECRET), 'x'), 'x');
+  assert.deepEqual([opens(), opens()], [1, 0], 'the oldest has gone');
+});
+
+test('a row whose ring key was edited does not open, though its data key is in memory', () => {
+  const first = openKeyring([], { envelope, host, root });
+  const rowOf = (statement: Statement | undefined): KeyringRow => {
+    const [id, public_key, private_key, created_at, retired_at, generation] = statement?.parameters ?? [];
+    return { id, public_key, private_key, created_at, retired_at, generation } as KeyringRow;
+  };
+  const rows = [rowOf(first.created[0])];
+  const { keyring } = openKeyring(rows, { envelope, host, root });
+  const wrapped = keyring.wrap(utf8(SECRET), 'x');
+  const next = keyring.fresh();
+  keyring.follow([...rows, next]);
+  assert.deepEqual(keyring.unwrap(wrapped, 'x'), utf8(SECRET));
+  assert.equal(keyring.unwrap({ ...wrapped, ring_key: next.id }, 'x'), undefined);
 });
 
 test('a sensitive value prints as a marker in every usual way', () => {
