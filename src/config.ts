@@ -69,7 +69,6 @@ const LATER = new Set([
   'tls',
   'behind_proxy',
   'sealed',
-  'volatile',
   'oauth2',
   'jwt_bearer',
   'github_app',

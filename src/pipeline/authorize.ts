@@ -2,22 +2,28 @@
 // Refuses before anything is opened or sent.
 
 import type { PassportService } from '#features/passports/model.ts';
-import { type CompiledService, checkConstraints, grantingAction } from '#features/policy/decide.ts';
+import {
+  type CompiledService,
+  checkConstraints,
+  grantingAction,
+  looksAtBody,
+} from '#features/policy/decide.ts';
 import type { CallView } from '#features/policy/model.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
 import { Fault } from '#kernel/errors.ts';
 import { ok, type Refused, type Result, refuse } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Authenticated } from './authenticate.ts';
-import type { CallInput } from './call.ts';
+import type { Call } from './call.ts';
 import { type Payload, readPayload, readTarget, type Target, viewOf } from './request.ts';
+import { readWhole } from './upload.ts';
 
 declare const authorized: unique symbol;
 /** The call is inside its passport; nothing has been opened yet. */
 export type Authorized = {
   readonly [authorized]: true;
   readonly from: Authenticated;
-  readonly call: CallInput;
+  readonly call: Call;
   readonly service: CompiledService;
   readonly action: string;
   readonly target: Target;
@@ -32,6 +38,8 @@ type Deps = {
   readonly services: ServiceBook;
   readonly credentials: Pick<Credentials, 'covers'>;
   readonly bodyBytesMax: () => number;
+  /** Whether a detector looks at bodies; then every one is read whole. */
+  readonly bodiesWatched: () => boolean;
 };
 
 /** A refusal with what the call was about, as far as it could be read; for its entry. */
@@ -39,11 +47,11 @@ type RefusedCall = Refused & { readonly asked: Asked };
 export type Asked = Pick<Partial<EntryDraft>, 'service_action' | 'host' | 'path'>;
 export type Authorize = (
   from: Authenticated,
-  call: CallInput,
-) => { readonly ok: true; readonly value: Authorized } | RefusedCall;
+  call: Call,
+) => Promise<{ readonly ok: true; readonly value: Authorized } | RefusedCall>;
 
 export function createAuthorize(deps: Deps): Authorize {
-  return (from, call) => {
+  return async (from, call) => {
     const entry = from.passport.services.find((held) => held.service === call.service);
     const service = deps.services.find(call.service);
     if (entry === undefined || service === undefined)
@@ -51,9 +59,14 @@ export function createAuthorize(deps: Deps): Authorize {
     const target = readTarget(call, service.service);
     if (!target.ok) return { ...target, asked: {} };
     const asked = { host: target.value.url.host, path: target.value.url.path };
-    const payload = readPayload(call, service.service, deps.bodyBytesMax());
+    const given = readPayload(call, service.service, deps.bodyBytesMax());
+    if (!given.ok) return { ...given, asked };
+    const glance = viewOf(call, target.value, given.value);
+    const watched = deps.bodiesWatched() || call.approval_id !== undefined;
+    const judged = watched || looksAtBody(service, entry.constraints, glance);
+    const payload = judged ? await readWith(given.value) : given;
     if (!payload.ok) return { ...payload, asked };
-    const view = viewOf(call, target.value, payload.value);
+    const view = payload.value === given.value ? glance : viewOf(call, target.value, payload.value);
     const action = decide(service, entry, view);
     if (!action.ok) return { ...action, asked };
     const covered = deps.credentials.covers(service.service, view.host, call.method);
@@ -70,7 +83,14 @@ export const askedOf = ({ action, target }: Authorized): Asked => ({
   path: target.url.path,
 });
 
-function outOfScope(from: Authenticated, call: CallInput, known: boolean): Fault {
+/** A body that somebody must judge is read whole, and is from here on like one that came in an envelope. */
+async function readWith(payload: Payload): Promise<Result<Payload>> {
+  if (payload.upload === undefined) return ok(payload);
+  const body = await readWhole(payload.upload);
+  return body.ok ? ok({ ...payload, body: body.value, upload: undefined }) : body;
+}
+
+function outOfScope(from: Authenticated, call: Call, known: boolean): Fault {
   return new Fault('FORBIDDEN', {
     detail: known ? `service ${call.service} is not in the passport` : `no service ${call.service}`,
     metadata: {

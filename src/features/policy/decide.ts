@@ -80,6 +80,32 @@ export function approvalRule(compiled: CompiledService, view: CallView): Approva
   return hit?.rule;
 }
 
+/**
+ * Whether a rule that may decide this call looks at its body, or a person would have to: such a body is read whole first.
+ * Every other body is passed on as it comes, and nothing that was decided depends on it.
+ */
+export function looksAtBody(
+  compiled: CompiledService,
+  constraints: readonly Constraint[],
+  view: CallView,
+): boolean {
+  const covering = compiled.actions
+    .map(({ name, calls }) => ({ name, calls: calls.filter((call) => byPattern(call, view)) }))
+    .filter(({ calls }) => calls.length > 0);
+  // Nothing covers it, so it is refused whatever it carries.
+  if (covering.length === 0) return false;
+  const names = covering.map(({ name }) => name);
+  return (
+    constraints.some(onBody) ||
+    covering.some(({ calls }) =>
+      calls.some(({ where }) => where.some(({ constraint }) => onBody(constraint))),
+    ) ||
+    compiled.approval.some(({ rule }) => applies(rule, names, view))
+  );
+}
+
+const onBody = ({ path }: Constraint): boolean => path.startsWith('body.');
+
 const applies = ({ action }: ApprovalRule, names: readonly string[], { method }: CallView): boolean =>
   action === 'writes'
     ? method !== 'GET' && method !== 'HEAD'
