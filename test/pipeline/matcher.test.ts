@@ -81,7 +81,7 @@ test('what is held back is the longest live prefix of a pattern and not a byte m
     fc.property(letters(40), fc.array(letters(6), { minLength: 1, maxLength: 4 }), (text, patterns) => {
       fc.pre(!patterns.some((pattern) => text.includes(pattern)));
       const live = patterns.flatMap((pattern) =>
-        Array.from({ length: Math.min(pattern.length, text.length) }, (_, size) => size).filter((size) =>
+        Array.from({ length: Math.min(pattern.length, text.length + 1) }, (_, size) => size).filter((size) =>
           pattern.subarray(0, size).equals(text.subarray(text.length - size)),
         ),
       );

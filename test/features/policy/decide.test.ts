@@ -61,6 +61,7 @@ const service: Service = {
   secret: undefined,
   headersAllow: [],
   headersFixed: [],
+  headersVolatile: [],
   verify: undefined,
   actions: [
     { name: 'pay:refunds:read', calls: [{ pattern: at('GET /refunds/**'), where: [] }] },
