@@ -63,7 +63,7 @@ export function createAuthorize(deps: Deps): Authorize {
     if (!given.ok) return { ...given, asked };
     const glance = viewOf(call, target.value, given.value);
     const watched = deps.bodiesWatched() || call.approval_id !== undefined;
-    const judged = watched || looksAtBody(service, entry.constraints, glance);
+    const judged = watched || looksAtBody(service, { constraints: entry.constraints, view: glance });
     const payload = judged ? await readWith(given.value) : given;
     if (!payload.ok) return { ...payload, asked };
     const view = payload.value === given.value ? glance : viewOf(call, target.value, payload.value);

@@ -19,96 +19,96 @@ const BYTES = 256;
 const EMPTY = new Uint8Array();
 
 /**
- * The trie in flat arrays, a node per prefix: first child and next sibling (nearly every node has one child), the longest
- * proper suffix that is a prefix, too (`fail`), and the longest pattern that ends here. About 21 bytes a node, where a
- * table of transitions would take a kilobyte; a private key alone has thousands of nodes.
+ * The patterns as a trie in flat arrays, a node per prefix. About 21 bytes a node, where a table of transitions would take
+ * a kilobyte; a private key alone has thousands of nodes. Indexes are always nodes or bytes, so a value is always there.
  */
-type Trie = {
-  readonly root: Int32Array;
+class Trie {
+  /** Children of the root, by byte. */
+  readonly root = new Int32Array(BYTES);
   readonly child: Int32Array;
+  /** Next child of the same parent; nearly every node is an only one. */
   readonly sibling: Int32Array;
   readonly byte: Uint8Array;
+  /** The longest proper suffix that is a prefix of a pattern, too. */
   readonly fail: Int32Array;
   readonly depth: Int32Array;
   /** Length of the longest pattern that ends at this node; 0 for none. */
   readonly hit: Int32Array;
-};
+
+  constructor(patterns: readonly Uint8Array[]) {
+    const nodesMax = 1 + patterns.reduce((sum, pattern) => sum + pattern.length, 0);
+    this.child = new Int32Array(nodesMax);
+    this.sibling = new Int32Array(nodesMax);
+    this.byte = new Uint8Array(nodesMax);
+    this.fail = new Int32Array(nodesMax);
+    this.depth = new Int32Array(nodesMax);
+    this.hit = new Int32Array(nodesMax);
+    let nodes = 1;
+    for (const pattern of patterns) nodes = this.#plant(pattern, nodes);
+    this.#link();
+  }
+
+  /** Answers how many nodes there are now. */
+  #plant(pattern: Uint8Array, from: number): number {
+    let nodes = from;
+    let node = 0;
+    for (const byte of pattern) {
+      let next = this.step(node, byte);
+      if (next === 0) {
+        next = nodes;
+        nodes += 1;
+        this.byte[next] = byte;
+        this.depth[next] = (this.depth[node] as number) + 1;
+        this.sibling[next] = this.child[node] as number;
+        this.child[node] = next;
+        if (node === 0) this.root[byte] = next;
+      }
+      node = next;
+    }
+    this.hit[node] = pattern.length;
+    return nodes;
+  }
+
+  /** Breadth first, so that a node's suffix is known before the node is asked. */
+  #link(): void {
+    const queue: number[] = [0];
+    for (const parent of queue) {
+      for (let node = this.child[parent] as number; node !== 0; node = this.sibling[node] as number) {
+        const suffix = this.fail[parent] as number;
+        const fail = parent === 0 ? 0 : this.advance(suffix, this.byte[node] as number);
+        this.fail[node] = fail;
+        if (this.hit[node] === 0) this.hit[node] = this.hit[fail] as number;
+        queue.push(node);
+      }
+    }
+  }
+
+  /** The child by that byte, or 0. */
+  step(node: number, byte: number): number {
+    if (node === 0) return this.root[byte] as number;
+    let next = this.child[node] as number;
+    while (next !== 0 && this.byte[next] !== byte) next = this.sibling[next] as number;
+    return next;
+  }
+
+  /** The longest prefix of a pattern that the text ends with, one byte later. */
+  advance(from: number, byte: number): number {
+    let node = from;
+    for (;;) {
+      const next = this.step(node, byte);
+      if (next !== 0 || node === 0) return next;
+      node = this.fail[node] as number;
+    }
+  }
+}
 
 export function compileMatcher(patterns: readonly Uint8Array[]): Matcher {
   const whole = patterns.filter((pattern) => pattern.length > 0);
-  const trie = link(plant(whole));
+  const trie = new Trie(whole);
   return {
     open: (marker) => openStream(trie, marker),
     shortestBytes: Math.min(...whole.map((pattern) => pattern.length)),
   };
-}
-
-function plant(patterns: readonly Uint8Array[]): Trie {
-  const nodesMax = 1 + patterns.reduce((sum, pattern) => sum + pattern.length, 0);
-  const trie: Trie = {
-    root: new Int32Array(BYTES),
-    child: new Int32Array(nodesMax),
-    sibling: new Int32Array(nodesMax),
-    byte: new Uint8Array(nodesMax),
-    fail: new Int32Array(nodesMax),
-    depth: new Int32Array(nodesMax),
-    hit: new Int32Array(nodesMax),
-  };
-  let nodes = 1;
-  for (const pattern of patterns) {
-    let node = 0;
-    for (const byte of pattern) {
-      let next = step(trie, node, byte);
-      if (next === 0) {
-        next = nodes;
-        nodes += 1;
-        trie.byte[next] = byte;
-        trie.depth[next] = at(trie.depth, node) + 1;
-        trie.sibling[next] = at(trie.child, node);
-        trie.child[node] = next;
-        if (node === 0) trie.root[byte] = next;
-      }
-      node = next;
-    }
-    trie.hit[node] = pattern.length;
-  }
-  return trie;
-}
-
-/** Breadth first, so that a node's suffix is known before the node is asked. */
-function link(trie: Trie): Trie {
-  const queue: number[] = [0];
-  for (let head = 0; head < queue.length; head += 1) {
-    const parent = queue[head] ?? 0;
-    for (let node = at(trie.child, parent); node !== 0; node = at(trie.sibling, node)) {
-      const fail = parent === 0 ? 0 : advance(trie, at(trie.fail, parent), trie.byte[node] ?? 0);
-      trie.fail[node] = fail;
-      if (trie.hit[node] === 0) trie.hit[node] = at(trie.hit, fail);
-      queue.push(node);
-    }
-  }
-  return trie;
-}
-
-/** Indexes are nodes of the trie or bytes, so the value is always there. */
-const at = (array: Int32Array, index: number): number => array[index] as number;
-
-/** The child by that byte, or 0. At most 256 siblings, nearly always one. */
-function step(trie: Trie, node: number, byte: number): number {
-  if (node === 0) return at(trie.root, byte);
-  let next = at(trie.child, node);
-  while (next !== 0 && trie.byte[next] !== byte) next = at(trie.sibling, next);
-  return next;
-}
-
-/** The longest prefix of a pattern that the text ends with, one byte later. */
-function advance(trie: Trie, from: number, byte: number): number {
-  let node = from;
-  for (;;) {
-    const next = step(trie, node, byte);
-    if (next !== 0 || node === 0) return next;
-    node = at(trie.fail, node);
-  }
 }
 
 /** Positions in the whole stream; `end` is exclusive. */
@@ -139,9 +139,9 @@ function openStream(trie: Trie, marker: Uint8Array): MatchStream {
   return {
     push: (chunk) => {
       const text = state.held.length === 0 ? chunk : append(state.held, chunk);
-      scan(trie, state, { text, from: state.held.length });
+      scan(state, { trie, text, from: state.held.length });
       // No occurrence can begin before the live prefix any more.
-      const safe = state.from + text.length - at(trie.depth, state.node);
+      const safe = state.from + text.length - (trie.depth[state.node] as number);
       return release(state, { text, safe, marker, own: text !== chunk });
     },
     end: () => {
@@ -152,9 +152,9 @@ function openStream(trie: Trie, marker: Uint8Array): MatchStream {
   };
 }
 
-type Text = { readonly text: Uint8Array; readonly from: number };
+type Text = { readonly trie: Trie; readonly text: Uint8Array; readonly from: number };
 
-function scan(trie: Trie, state: State, { text, from }: Text): void {
+function scan(state: State, { trie, text, from }: Text): void {
   const { root, child, byte: bytes, hit, fail } = trie;
   const { length } = text;
   let { node } = state;
@@ -167,7 +167,7 @@ function scan(trie: Trie, state: State, { text, from }: Text): void {
     }
     const byte = text[index] as number;
     const first = child[node] as number;
-    node = first !== 0 && bytes[first] === byte ? first : advance(trie, node, byte);
+    node = first !== 0 && bytes[first] === byte ? first : trie.advance(node, byte);
     index += 1;
     const found = hit[node] as number;
     if (found > 0) cover(state.spans, { start: state.from + index - found, end: state.from + index });

@@ -9,7 +9,7 @@ const MARKER = utf8(REDACTED);
 
 export type Redactor = {
   /** For a body that passes in pieces. */
-  readonly stream: () => MatchStream;
+  readonly open: () => MatchStream;
   readonly text: (text: string) => string;
   /** Header names have no case, so a secret may stand in one in small letters. */
   readonly inName: (name: string) => boolean;
@@ -35,12 +35,12 @@ export function createRedactors(credentials: Pick<Credentials, 'liveSecrets' | '
 export function compileRedactor(secrets: readonly string[]): Redactor {
   const literals = [...new Set(secrets)].filter((secret) => secret.length > 0);
   const matcher = compileMatcher(literals.map(utf8));
-  const stream = (): MatchStream => matcher.open(MARKER);
+  const open = (): MatchStream => matcher.open(MARKER);
   const text = (value: string): string =>
-    literals.some((literal) => value.includes(literal)) ? redactText(stream(), value) : value;
+    literals.some((literal) => value.includes(literal)) ? redactText(open(), value) : value;
   const names = literals.map((literal) => literal.toLowerCase());
   return {
-    stream,
+    open,
     text,
     inName: (name) => names.some((literal) => name.toLowerCase().includes(literal)),
     json: (value) => redactJson(text, value),

@@ -76,7 +76,7 @@ async function* cleaned(
   response: UpstreamResponse,
   { rules, limit, tally }: Cleaning,
 ): AsyncGenerator<Uint8Array> {
-  const stream = rules.stream();
+  const stream = rules.open();
   try {
     for await (const chunk of response.body) {
       const room = limit - tally.bytes;

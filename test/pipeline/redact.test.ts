@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { compileRedactor, REDACTED, type Redactor } from '#pipeline/redact.ts';
 
 function bytesOf(redactor: Redactor, body: Uint8Array): Buffer {
-  const stream = redactor.stream();
+  const stream = redactor.open();
   return Buffer.concat([stream.push(body), stream.end()]);
 }
 

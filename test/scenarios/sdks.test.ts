@@ -201,6 +201,8 @@ describe('an unmodified OpenAI SDK', () => {
     let median = Number.POSITIVE_INFINITY;
     for (let attempt = 0; attempt < ATTEMPTS_MAX && median > DELAY_MS_MAX; attempt += 1) {
       const direct = await delays(new OpenAI({ baseURL: `${base}/openai/v1`, apiKey: SECRETS.openai }));
+      // Not a request of the appliance.
+      seen.pop();
       const through = await delays(client());
       assert.equal(through.text, whole);
       median = through.median - direct.median;

@@ -86,8 +86,7 @@ export function approvalRule(compiled: CompiledService, view: CallView): Approva
  */
 export function looksAtBody(
   compiled: CompiledService,
-  constraints: readonly Constraint[],
-  view: CallView,
+  { constraints, view }: { readonly constraints: readonly Constraint[]; readonly view: CallView },
 ): boolean {
   const covering = compiled.actions
     .map(({ name, calls }) => ({ name, calls: calls.filter((call) => byPattern(call, view)) }))
