@@ -31,6 +31,8 @@ const ABSENT = ['/metrics', '/proxy/{service}/{path}'];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 /** `/mcp` and the refusal of wrong methods take every one. */
 const ANY = 'ANY';
+/** Beside the router (surfaces/http/app.ts), so it cannot be read from there. */
+const PATH_FORM = { method: ANY, path: '/proxy/ledger/calls' };
 const TWO_HOURS_MS = 7_200_000;
 
 type Layer = {
@@ -68,7 +70,7 @@ function routes(): readonly Route[] {
     const named = methods.length > METHODS.length ? [ANY] : methods.map((method) => method.toUpperCase());
     return named.map((method) => ({ method, path: route.path }));
   });
-  return [...new Map(all.map((route) => [`${route.method} ${route.path}`, route])).values()];
+  return [...new Map([...all, PATH_FORM].map((route) => [`${route.method} ${route.path}`, route])).values()];
 }
 
 const paths = (): readonly string[] => [...new Set(routes().map(({ path }) => path))];
@@ -98,11 +100,13 @@ async function judge(route: Route, headers: Headers, what: string): Promise<stri
 /** Routes that need a credential, each under its own method and one that it does not take. */
 function closed(): readonly Route[] {
   const own = routes().filter(({ method, path }) => method !== ANY && !isPublic(method, path));
-  const mcp = ['GET', 'POST', 'DELETE'].map((method) => ({ method, path: '/mcp' }));
+  const any = ['/mcp', PATH_FORM.path].flatMap((path) =>
+    ['GET', 'POST', 'DELETE'].map((method) => ({ method, path })),
+  );
   const odd = paths()
     .filter((path) => !PLAIN.includes(path))
     .map((path) => ({ method: 'PUT', path }));
-  return [...own, ...mcp, ...odd];
+  return [...own, ...any, ...odd];
 }
 
 /** Everything stored but the log. */

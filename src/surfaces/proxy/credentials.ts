@@ -15,8 +15,8 @@ export type Taken = {
 const OUR_HEADERS = ['x-passport-token', 'x-stack-agent', 'x-stack-intent', 'x-stack-approval'];
 /** Where SDKs put a key; a service's own header comes on top. */
 const KEY_HEADERS = ['authorization', 'x-api-key'];
-/** `Bearer K`, `token K` (GitHub's), `Token token=K`, `K` alone: the shape of ours at the end of the value. */
-const OURS = /(?:^|[ =:"])(sk_live_[A-Za-z0-9]+|eyJ[\w-]+\.[\w-]+\.[\w-]+)"?$/;
+/** `Bearer K`, `token K` (GitHub), `Token token=K` (PagerDuty) or `K` alone (Linear), with a K of our shape. */
+const OURS = /^(?:[A-Za-z]+ )?(?:[a-z]+=)?"?(sk_live_[A-Za-z0-9]+|eyJ[\w-]+\.[\w-]+\.[\w-]+)"?$/;
 const SCHEME = /^(?:Bearer|token) ([!-~]+)$/i;
 const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/i;
 

@@ -31,6 +31,31 @@ for (const entry of corpus.entries.filter(({ direction }) => direction === 'forw
   });
 }
 
+/** What every client of HTTP says, or a service does not list: left out on the path form, refused in an envelope. (The
+ * listener bounds the number of headers, H040.) */
+const DROPPED_ON_THE_PATH_FORM = [
+  'H012',
+  'H035',
+  'H036',
+  'H073',
+  'H074',
+  'H089',
+  'H090',
+  'H107',
+  'H110',
+  'H111',
+];
+
+for (const entry of corpus.entries.filter(({ direction }) => direction === 'forwarded')) {
+  test(`corpus ${entry.id} on the path form: nothing passes that an envelope refuses`, () => {
+    const built = buildRequestHeaders(entry.headers, { ...RULE, form: 'request' });
+    const kept = built.ok ? built.value.headers.length : -1;
+    if (entry.expect === 'pass' || entry.expect === 'override') assert.equal(kept, entry.headers.length);
+    else if (entry.expect === 'strip' || DROPPED_ON_THE_PATH_FORM.includes(entry.id)) assert.equal(kept, 0);
+    else assert.equal(kept, -1, 'must be refused');
+  });
+}
+
 for (const entry of corpus.entries.filter(
   ({ direction, expect, id }) => direction === 'response' && expect !== 'withhold' && id !== 'H160',
 )) {
