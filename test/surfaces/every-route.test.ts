@@ -31,6 +31,7 @@ const ABSENT = ['/metrics', '/proxy/{service}/{path}'];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 /** `/mcp` and the refusal of wrong methods take every one. */
 const ANY = 'ANY';
+const BARE_KEY = 'a key without its scheme';
 /** Beside the router (surfaces/http/app.ts), so it cannot be read from there. */
 const PATH_FORM = { method: ANY, path: '/proxy/ledger/calls' };
 const TWO_HOURS_MS = 7_200_000;
@@ -205,7 +206,7 @@ describe('every route', () => {
       'another scheme': 'Basic d29ya2VyOnBhc3M=',
       'no token': 'Bearer',
       'two tokens': `Bearer ${key} ${key}`,
-      'a key without its scheme': key,
+      [BARE_KEY]: key,
       'a key that is no key': 'Bearer sk_live_garbled',
       'an unknown key': `Bearer sk_live_${'0'.repeat(64)}`,
       'a garbled passport': 'Bearer eyJhbGciOiJFZERTQSJ9.e30.AAAA',
@@ -222,8 +223,11 @@ describe('every route', () => {
       ['a cookie', { cookie: `stack=${key}; authorization=${key}` }],
     ];
     const wrong: string[] = [];
-    for (const [what, given] of headers)
-      for (const route of closed()) wrong.push(...(await judge(route, given, what)));
+    for (const [what, given] of headers) {
+      // Some services want a key without a scheme, and so their SDKs send ours: there it is a credential.
+      const judged = closed().filter(({ path }) => path !== PATH_FORM.path || what !== BARE_KEY);
+      for (const route of judged) wrong.push(...(await judge(route, given, what)));
+    }
     assert.deepEqual(wrong, []);
     assert.deepEqual(state(), before);
     assertOnlyRefusals(entries);
