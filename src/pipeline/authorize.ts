@@ -16,7 +16,6 @@ import type { EntryDraft } from '#kernel/unit.ts';
 import type { Authenticated } from './authenticate.ts';
 import type { Call } from './call.ts';
 import { type Payload, readPayload, readTarget, type Target, viewOf } from './request.ts';
-import { readWhole } from './upload.ts';
 
 declare const authorized: unique symbol;
 /** The call is inside its passport; nothing has been opened yet. */
@@ -45,13 +44,15 @@ type Deps = {
 /** A refusal with what the call was about, as far as it could be read; for its entry. */
 type RefusedCall = Refused & { readonly asked: Asked };
 export type Asked = Pick<Partial<EntryDraft>, 'service_action' | 'host' | 'path'>;
+/** Somebody must judge the body: it is to be read whole, and the call to be sent in anew with it. */
+type Unread = { readonly ok: true; readonly unread: NonNullable<Payload['upload']> };
 export type Authorize = (
   from: Authenticated,
   call: Call,
-) => Promise<{ readonly ok: true; readonly value: Authorized } | RefusedCall>;
+) => { readonly ok: true; readonly value: Authorized } | Unread | RefusedCall;
 
 export function createAuthorize(deps: Deps): Authorize {
-  return async (from, call) => {
+  return (from, call) => {
     const entry = from.passport.services.find((held) => held.service === call.service);
     const service = deps.services.find(call.service);
     if (entry === undefined || service === undefined)
@@ -59,14 +60,13 @@ export function createAuthorize(deps: Deps): Authorize {
     const target = readTarget(call, service.service);
     if (!target.ok) return { ...target, asked: {} };
     const asked = { host: target.value.url.host, path: target.value.url.path };
-    const given = readPayload(call, service.service, deps.bodyBytesMax());
-    if (!given.ok) return { ...given, asked };
-    const glance = viewOf(call, target.value, given.value);
-    const watched = deps.bodiesWatched() || call.approval_id !== undefined;
-    const judged = watched || looksAtBody(service, { constraints: entry.constraints, view: glance });
-    const payload = judged ? await readWith(given.value) : given;
+    const payload = readPayload(call, service.service, deps.bodyBytesMax());
     if (!payload.ok) return { ...payload, asked };
-    const view = payload.value === given.value ? glance : viewOf(call, target.value, payload.value);
+    const view = viewOf(call, target.value, payload.value);
+    const { upload } = payload.value;
+    const watched = deps.bodiesWatched() || call.approval_id !== undefined;
+    if (upload !== undefined && (watched || looksAtBody(service, { constraints: entry.constraints, view })))
+      return { ok: true, unread: upload };
     const action = decide(service, entry, view);
     if (!action.ok) return { ...action, asked };
     const covered = deps.credentials.covers(service.service, view.host, call.method);
@@ -82,13 +82,6 @@ export const askedOf = ({ action, target }: Authorized): Asked => ({
   host: target.url.host,
   path: target.url.path,
 });
-
-/** A body that somebody must judge is read whole, and is from here on like one that came in an envelope. */
-async function readWith(payload: Payload): Promise<Result<Payload>> {
-  if (payload.upload === undefined) return ok(payload);
-  const body = await readWhole(payload.upload);
-  return body.ok ? ok({ ...payload, body: body.value, upload: undefined }) : body;
-}
 
 function outOfScope(from: Authenticated, call: Call, known: boolean): Fault {
   return new Fault('FORBIDDEN', {

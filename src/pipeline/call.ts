@@ -67,6 +67,8 @@ export type Call = Omit<CallInput, 'headers' | 'max_body_chars'> & {
   readonly form: 'envelope' | 'request';
   readonly headers: readonly (readonly [name: string, value: unknown])[];
   readonly upload?: Upload;
+  /** The body in place of `upload`, once it was read whole. */
+  readonly bytes?: Uint8Array;
 };
 
 export function callOf({ headers, max_body_chars: _shown, ...fields }: CallInput): Call {

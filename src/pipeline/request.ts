@@ -104,6 +104,7 @@ function bodyOf(call: Call, contentType: string | undefined): Result<Encoded> {
   if (call.body !== undefined && call.body_base64 !== undefined) {
     return invalid('body', 'give at most one of body and body_base64');
   }
+  if (call.bytes !== undefined) return ok({ bytes: call.bytes, contentType });
   if (call.body_base64 !== undefined) {
     if (!BASE64.test(call.body_base64)) return invalid('body_base64', 'is not base64 (RFC 4648 4)');
     return ok({ bytes: Buffer.from(call.body_base64, 'base64'), contentType });

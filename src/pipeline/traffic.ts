@@ -17,6 +17,7 @@ import { actorOf, type Intend, type Intended } from './intend.ts';
 import type { Recorder } from './record.ts';
 import type { Scrub } from './scrub.ts';
 import type { Settle } from './settle.ts';
+import { readWhole } from './upload.ts';
 
 type Steps = {
   readonly authenticator: Pick<Authenticator, 'agent'>;
@@ -62,8 +63,9 @@ async function travel<T>(steps: Steps, journey: Journey<T>): Promise<Result<T>> 
   const authenticated = await steps.authenticator.agent(caller, call.passport, trace);
   if (!authenticated.ok) return deny(steps, journey, { fault: authenticated.fault });
   const known = authenticated.value;
-  const authorized = await steps.authorize(known, call);
+  const authorized = steps.authorize(known, call);
   if (!authorized.ok) return deny(steps, journey, { ...authorized, known });
+  if ('unread' in authorized) return travelRead(steps, journey, { known, upload: authorized.unread });
   const asked = askedOf(authorized.value);
   const gated = gate(authorized.value);
   if (!gated.ok) return deny(steps, journey, { ...gated, known, asked });
@@ -74,6 +76,20 @@ async function travel<T>(steps: Steps, journey: Journey<T>): Promise<Result<T>> 
   const answer = await venture(steps, intended.value, journey);
   if (!answer.ok) steps.settle.failure(intended.value, answer.fault);
   return answer.ok ? answer : refuse(withEntry(answer.fault, intended.value));
+}
+
+type Reading = { readonly known: Authenticated; readonly upload: Parameters<typeof readWhole>[0] };
+
+/** Passport and config may be others when the body is there, so the call starts over with it. */
+async function travelRead<T>(
+  steps: Steps,
+  journey: Journey<T>,
+  { known, upload }: Reading,
+): Promise<Result<T>> {
+  const body = await readWhole(upload);
+  if (!body.ok) return deny(steps, journey, { ...body, known });
+  const { upload: _read, ...call } = journey.call;
+  return travel(steps, { ...journey, call: { ...call, bytes: body.value } });
 }
 
 /** Everything after the durable intent; whatever is thrown here still ends in an outcome entry. */

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { head, outcome, type PathForm, rawClient, SECRET, startPathForm } from '#test/support/path-form.ts';
-import { askLocally, type Json } from '#test/support/requests.ts';
+import { ask, askLocally, type Json } from '#test/support/requests.ts';
 
 const LIMIT = 200_000;
 const MEGABYTE = 1_000_000;
@@ -160,6 +160,30 @@ describe('a body that a rule looks at', () => {
       assert.equal(form.reached.length, before);
     });
   }
+
+  it('is not sent when the passport was revoked while it came', async () => {
+    const { appliance } = form;
+    const issue = { agent: 'clerk', intent: { summary: 'a test', services: ['shop'] } };
+    const { body } = await ask(appliance, '/v1/passports/issue', { body: issue });
+    const client = rawClient(appliance);
+    const by = `Authorization: Bearer ${String(body['token'])}`;
+    const text = '{"total":1}';
+    const lines = [
+      'POST /proxy/shop/orders HTTP/1.1',
+      `Host: localhost:${appliance.port}`,
+      by,
+      ...order(text),
+    ];
+    client.write(`${lines.join('\r\n')}\r\n\r\n${text.slice(0, 4)}`);
+    await new Promise((done) => setTimeout(done, 100));
+    const revoked = await ask(appliance, `/v1/passports/${String(body['jti'])}/revoke`, { body: {} });
+    assert.equal(revoked.status, 200, revoked.text);
+    const before = form.reached.length;
+    client.write(text.slice(4));
+    assert.ok((await client.until('}}')).includes('PASSPORT_REVOKED'));
+    client.socket.destroy();
+    assert.equal(form.reached.length, before);
+  });
 
   it('of a GET is refused, since servers disagree about it', async () => {
     const client = rawClient(form.appliance);
