@@ -31,6 +31,8 @@ export function createSettle(deps: Deps): Settle {
       return answer({ entryId: intended.intent.entry_id, durationMs });
     },
     failure: (intended, fault) => {
+      if (fault.code === 'INTERNAL')
+        deps.log.error('unexpected error on the traffic line', { error: stackOf(fault.cause ?? fault) });
       const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
       const status = fault.metadata['upstream_status'];
       write(deps, intended, {
@@ -43,6 +45,9 @@ export function createSettle(deps: Deps): Settle {
     },
   };
 }
+
+const stackOf = (thrown: unknown): string =>
+  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 
 function write(
   { committer, draft, log }: Deps,

@@ -38,7 +38,7 @@ export function guardRequest(request: IncomingMessage, list: HostList | undefine
   const target = request.url ?? '';
   if (!target.startsWith('/')) return invalid('request target is not in origin form');
   // Its path and query are the service's, for the URL gate to judge as they were written; only ours may not be in them.
-  if (isProxyTarget(target)) return carriesToken(target) ? leaked() : undefined;
+  if (list !== undefined && isProxyTarget(target)) return carriesToken(target) ? leaked() : undefined;
   const [path = '', query = ''] = split(target);
   if (!PLAIN_PATH.test(path) || DOT_SEGMENT.test(path)) {
     return new Fault('NOT_FOUND', { detail: 'path has characters that no route has' });
