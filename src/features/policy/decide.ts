@@ -96,12 +96,14 @@ export function looksAtBody(
   const names = covering.map(({ name }) => name);
   return (
     constraints.some(onBody) ||
-    covering.some(({ calls }) =>
-      calls.some(({ where }) => where.some(({ constraint }) => onBody(constraint))),
-    ) ||
+    covering.some(({ calls }) => calls.some(readsBody)) ||
     compiled.approval.some(({ rule }) => applies(rule, names, view))
   );
 }
+
+/** Where arguments may stand in the body alone, only the query is judged. */
+const readsBody = ({ where, arguments: place }: CompiledCall): boolean =>
+  (place !== undefined && place !== 'body') || where.some(({ constraint }) => onBody(constraint));
 
 const onBody = ({ path }: Constraint): boolean => path.startsWith('body.');
 
