@@ -8,6 +8,7 @@ import { createKeyVerifier } from '#features/keys/verify.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
+import type { Service } from '#features/services/model.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { emptyOldRingKeys } from '#features/vault/jobs.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
@@ -18,14 +19,17 @@ import type { Sensitive } from '#kernel/sensitive.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { createAuthenticator } from '#pipeline/authenticate.ts';
 import { createAuthorize } from '#pipeline/authorize.ts';
+import type { OutgoingDetector } from '#pipeline/detect.ts';
 import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
+import type { IncomingDetector } from '#pipeline/inspect.ts';
 import { createIntend } from '#pipeline/intend.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
 import { createDraft, createRecorder, type DraftEntry } from '#pipeline/record.ts';
 import { recover } from '#pipeline/recover.ts';
 import { createRedactors } from '#pipeline/redact.ts';
 import { createRegistry } from '#pipeline/registry.ts';
+import { baseUrl } from '#pipeline/request.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
@@ -50,7 +54,7 @@ import { Halt } from '#surfaces/cli/halt.ts';
 import { createApp } from '#surfaces/http/app.ts';
 import { hostList } from '#surfaces/http/guard.ts';
 import { type Listener, listen } from '#surfaces/http/listener.ts';
-import type { Surface } from '#surfaces/http/surface.ts';
+import type { ServicePlace, Surface } from '#surfaces/http/surface.ts';
 import type { Config, ConfigRead } from './config.ts';
 import { type Cause, createLiveConfig, digestOf, type LiveConfig } from './live-config.ts';
 import { allOperations } from './operations.ts';
@@ -149,8 +153,16 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     closed: (address, target) => target === port && isLoopbackAddress(address),
   });
   const { live } = base;
-  const { registry, line } = buildLines(machine, { ...base, storage, draft, upstream });
-  const surface: Surface = { registry, line, host, log, unready: storage.failure, version: machine.version };
+  const lines = buildLines(machine, { ...base, storage, draft, upstream });
+  const surface: Surface = {
+    ...lines,
+    host,
+    log,
+    unready: storage.failure,
+    version: machine.version,
+    place: (name) => placeOf(live.service(name)?.service),
+    publicUrl: () => live.current().publicUrl,
+  };
   const { reader, committer } = storage;
   const work = { reader, commit: committer.commit, draft, host };
   const { keyring, credentials } = base;
@@ -311,16 +323,18 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
   const recorder = createRecorder({ committer, draft, host, log });
+  const detectors: readonly (OutgoingDetector & IncomingDetector)[] = [];
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
       services: { find },
       credentials,
       bodyBytesMax: () => config().limits.requestBytesMax,
+      bodiesWatched: () => detectors.some(({ readsBody }) => readsBody),
     });
   const steps = {
     authenticator,
     authorize: authorizeFrom(live.service),
-    detectors: [],
+    detectors,
     intend: createIntend({ committer, draft, host }),
     inject: createInject(credentials),
     forward: createForward({ upstream: deps.upstream, timeoutMs: () => config().limits.callTimeoutMs }),
@@ -344,7 +358,13 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   };
   const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
   const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
-  return { registry: createRegistry(operations), line };
+  return { registry: createRegistry(operations), line, traffic };
+}
+
+function placeOf(service: Service | undefined): ServicePlace | undefined {
+  if (service === undefined) return undefined;
+  const keyHeader = service.inject?.kind === 'header' ? service.inject.name : undefined;
+  return { baseUrl: baseUrl(service.base), keyHeader };
 }
 
 type KeyDeps = Base & { readonly storage: Storage; readonly draft: DraftEntry; readonly host: Host };

@@ -7,7 +7,7 @@ import type { Inject, Network, Service } from '#features/services/model.ts';
 import type { ServiceSettings, WhereSettings } from '#features/services/settings.ts';
 import { readSealed } from '#features/vault/sealed.ts';
 import { isAllowedAddress } from '#platform/net/address.ts';
-import { isForbiddenHeader } from '#platform/net/request-headers.ts';
+import { isAlwaysAllowed, isForbiddenHeader } from '#platform/net/request-headers.ts';
 import { readUrl } from '#platform/net/url.ts';
 
 const ACTION_NAME = /^[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*$/;
@@ -37,6 +37,14 @@ export function buildService(name: string, section: Section, around: Around): Bu
         `headers.allow cannot hold ${header}: it carries credential, routing or framing`,
       );
     else if (!HEADER_NAME.test(header)) report(['headers', 'allow', index], `${header} is no header name`);
+  }
+  const allow = section.headers.allow.map((header) => header.toLowerCase());
+  for (const [index, header] of section.headers.volatile.entries()) {
+    if (!allow.includes(header.toLowerCase()) && !isAlwaysAllowed(header))
+      report(
+        ['headers', 'volatile', index],
+        `headers.volatile names ${header}, which headers.allow does not`,
+      );
   }
   if (section.inject !== undefined && section.secret === undefined) report(['inject'], 'inject needs secret');
   if (section.secret !== undefined && section.inject === undefined)
@@ -68,7 +76,8 @@ export function buildService(name: string, section: Section, around: Around): Bu
     inject,
     secret,
     headersFixed: fixed,
-    headersAllow: section.headers.allow.map((header) => header.toLowerCase()),
+    headersAllow: allow,
+    headersVolatile: section.headers.volatile.map((header) => header.toLowerCase()),
     verify,
     actions,
     approval,

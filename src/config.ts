@@ -69,7 +69,6 @@ const LATER = new Set([
   'limits',
   'tls',
   'behind_proxy',
-  'volatile',
   'oauth2',
   'jwt_bearer',
   'github_app',

@@ -66,6 +66,16 @@ export const URL_BYTES_MAX = 8_192;
 export const CALL_TEXT_CHARS_MAX = 20_000;
 export const REQUEST_HEADERS_MAX = 64;
 export const REQUEST_HEADER_VALUE_BYTES_MAX = 8_192;
+/** Names of dropped headers that an entry shows; both together stay well below AUDIT_DETAIL_BYTES_MAX. */
+export const NOTED_HEADERS_MAX = 32;
+export const NOTED_HEADER_CHARS_MAX = 64;
+/**
+ * Once the head of a streamed answer is there, call_timeout is the longest pause between two pieces, and this the end of
+ * the whole: long answers of models take minutes, and no stream may hold its place for ever.
+ */
+export const STREAM_MS_MAX = 600_000;
+/** A client that takes nothing for so long while an answer waits for it has gone. */
+export const STREAM_CLIENT_STALL_MS = 30_000;
 /** In MCP a long answer fills the model's context (contract 5). */
 export const MCP_BODY_CHARS_MAX = 32_000;
 /** JSON bodies nested deeper are no argument list; keeps the strict reader off the stack's end. */

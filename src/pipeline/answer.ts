@@ -4,23 +4,29 @@ import type { CallAnswer } from './call.ts';
 import type { Inspected } from './inspect.ts';
 import { headerValue } from './request.ts';
 
-export type Shape = {
-  readonly entryId: string;
-  readonly durationMs: number;
-  readonly bodyCharsMax: number | undefined;
+export type Shape = { readonly entryId: string; readonly durationMs: number };
+
+/** An answer that was read to its end or to the limit. */
+type Collected = {
+  readonly from: Inspected;
+  readonly body: Uint8Array;
+  readonly truncated: boolean;
 };
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]*\+)?json\s*(?:;|$)/i;
 
-export function answerOf(from: Inspected, shape: Shape): CallAnswer {
-  const { status, headers, bodyBytes, truncated } = from.from;
-  const body = bodyOf(from, shape.bodyCharsMax);
+export function answerOf(
+  collected: Collected,
+  shape: Shape & { readonly bodyCharsMax: number | undefined },
+): CallAnswer {
+  const { status, headers, tally } = collected.from.from;
+  const body = bodyOf(collected, shape.bodyCharsMax);
   return {
     status,
     headers: joined(headers),
     ...body.fields,
-    truncated: truncated || body.cut,
-    body_bytes: bodyBytes,
+    truncated: collected.truncated || body.cut,
+    body_bytes: tally.bytes,
     duration_ms: shape.durationMs,
     entry_id: shape.entryId,
   };
@@ -42,11 +48,11 @@ type Body = {
   readonly cut: boolean;
 };
 
-function bodyOf({ from }: Inspected, charsMax: number | undefined): Body {
-  if (from.body.length === 0) return { fields: {}, cut: false };
-  const text = decodeUtf8(from.body);
-  if (text === undefined) return cutText('body_base64', Buffer.from(from.body).toString('base64'), charsMax);
-  const parsed = from.truncated ? undefined : parse(text, headerValue(from.headers, 'content-type'));
+function bodyOf({ from: { from }, body: bytes, truncated }: Collected, charsMax: number | undefined): Body {
+  if (bytes.length === 0) return { fields: {}, cut: false };
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return cutText('body_base64', Buffer.from(bytes).toString('base64'), charsMax);
+  const parsed = truncated ? undefined : parse(text, headerValue(from.headers, 'content-type'));
   if (parsed === undefined) return cutText('body_text', text, charsMax);
   // Parsing undoes JSON escapes, so the values are searched once more.
   const body = from.redactor.json(parsed.value);

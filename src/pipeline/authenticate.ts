@@ -13,7 +13,7 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 /** What the transport carried. The local socket presents `local` and nothing else. */
 export type Presented = {
   readonly local: boolean;
-  /** An Authorization header that is no bearer token. */
+  /** An Authorization header that is no bearer token, or one beside another credential that differs. */
   readonly unreadable: boolean;
   readonly bearer: string | undefined;
   readonly passport: string | undefined;
@@ -91,7 +91,9 @@ export function createAuthenticator(deps: Deps): Authenticator {
 async function identifyCaller(deps: Deps, presented: Presented): Promise<Result<Caller>> {
   if (presented.local) return ok(LOCAL);
   if (presented.unreadable)
-    return refuse(new Fault('UNAUTHORIZED', { detail: 'Authorization is not Bearer' }));
+    return refuse(
+      new Fault('UNAUTHORIZED', { detail: 'Authorization is not Bearer, or another header differs' }),
+    );
   if (presented.bearer === undefined && presented.passport === undefined) return ok(ANONYMOUS);
   if (presented.bearer === undefined) return callerOfPassport(deps, presented.passport ?? '');
   if (!presented.bearer.startsWith(KEY_PREFIX)) return callerOfBearer(deps, presented);

@@ -2,14 +2,19 @@
 // Refuses before anything is opened or sent.
 
 import type { PassportService } from '#features/passports/model.ts';
-import { type CompiledService, checkConstraints, grantingAction } from '#features/policy/decide.ts';
+import {
+  type CompiledService,
+  checkConstraints,
+  grantingAction,
+  looksAtBody,
+} from '#features/policy/decide.ts';
 import type { CallView } from '#features/policy/model.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
 import { Fault } from '#kernel/errors.ts';
 import { ok, type Refused, type Result, refuse } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Authenticated } from './authenticate.ts';
-import type { CallInput } from './call.ts';
+import type { Call } from './call.ts';
 import { type Payload, readPayload, readTarget, type Target, viewOf } from './request.ts';
 
 declare const authorized: unique symbol;
@@ -17,7 +22,7 @@ declare const authorized: unique symbol;
 export type Authorized = {
   readonly [authorized]: true;
   readonly from: Authenticated;
-  readonly call: CallInput;
+  readonly call: Call;
   readonly service: CompiledService;
   readonly action: string;
   readonly target: Target;
@@ -32,15 +37,19 @@ type Deps = {
   readonly services: ServiceBook;
   readonly credentials: Pick<Credentials, 'covers'>;
   readonly bodyBytesMax: () => number;
+  /** Whether a detector looks at bodies; then every one is read whole. */
+  readonly bodiesWatched: () => boolean;
 };
 
 /** A refusal with what the call was about, as far as it could be read; for its entry. */
 type RefusedCall = Refused & { readonly asked: Asked };
 export type Asked = Pick<Partial<EntryDraft>, 'service_action' | 'host' | 'path'>;
+/** Somebody must judge the body: it is to be read whole, and the call to be sent in anew with it. */
+type Unread = { readonly ok: true; readonly unread: NonNullable<Payload['upload']> };
 export type Authorize = (
   from: Authenticated,
-  call: CallInput,
-) => { readonly ok: true; readonly value: Authorized } | RefusedCall;
+  call: Call,
+) => { readonly ok: true; readonly value: Authorized } | Unread | RefusedCall;
 
 export function createAuthorize(deps: Deps): Authorize {
   return (from, call) => {
@@ -56,6 +65,10 @@ export function createAuthorize(deps: Deps): Authorize {
     const payload = readPayload(call, service.service, deps.bodyBytesMax());
     if (!payload.ok) return { ...payload, asked };
     const view = viewOf(call, target.value, payload.value);
+    const { upload } = payload.value;
+    const watched = deps.bodiesWatched() || call.approval_id !== undefined;
+    if (upload !== undefined && (watched || looksAtBody(service, { constraints: entry.constraints, view })))
+      return { ok: true, unread: upload };
     const action = decide(service, entry, view);
     if (!action.ok) return { ...action, asked };
     const covered = deps.credentials.covers(service.service, view.host, call.method);
@@ -68,7 +81,7 @@ export function createAuthorize(deps: Deps): Authorize {
 /** Before anything else: no grant and no passport beside a read-only key widens it. */
 const READING_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
-function readOnly({ caller }: Authenticated, { method }: CallInput): Fault {
+function readOnly({ caller }: Authenticated, { method }: Call): Fault {
   return new Fault('FORBIDDEN', {
     detail: `key ${caller.id} is read-only, the method is ${method}`,
     metadata: { methods: [...READING_METHODS] },
@@ -83,7 +96,7 @@ export const askedOf = ({ action, target }: Authorized): Asked => ({
   path: target.url.path,
 });
 
-function outOfScope(from: Authenticated, call: CallInput, known: boolean): Fault {
+function outOfScope(from: Authenticated, call: Call, known: boolean): Fault {
   return new Fault('FORBIDDEN', {
     detail: known ? `service ${call.service} is not in the passport` : `no service ${call.service}`,
     metadata: {

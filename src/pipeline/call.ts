@@ -8,7 +8,7 @@ import {
   SERVICE_NAME_CHARS_MAX,
 } from '#kernel/limits.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 export const callInput = z.strictObject({
   service: z
@@ -54,6 +54,26 @@ export const callInput = z.strictObject({
     .describe('Cut the answer body after so many characters.'),
 });
 export type CallInput = z.infer<typeof callInput>;
+
+/** A body that its client is still sending. */
+export type Upload = {
+  /** Content-Length, where the client gave one. */
+  readonly declaredBytes: number | undefined;
+  readonly chunks: AsyncIterable<Uint8Array>;
+};
+
+/** One call as the line takes it, whichever form it came in. */
+export type Call = Omit<CallInput, 'headers' | 'max_body_chars'> & {
+  readonly form: 'envelope' | 'request';
+  readonly headers: readonly (readonly [name: string, value: unknown])[];
+  readonly upload?: Upload;
+  /** The body in place of `upload`, once it was read whole. */
+  readonly bytes?: Uint8Array;
+};
+
+export function callOf({ headers, max_body_chars: _shown, ...fields }: CallInput): Call {
+  return { ...fields, form: 'envelope', headers: Object.entries(headers ?? {}) };
+}
 
 export const callAnswer = z.strictObject({
   status: z.number().int().min(100).max(599).describe('HTTP status of the service.'),

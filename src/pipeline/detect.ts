@@ -6,6 +6,8 @@ import type { Gated } from './gate.ts';
 
 export type OutgoingDetector = {
   readonly name: string;
+  /** Then no body is passed on before it was read whole. */
+  readonly readsBody: boolean;
   /** A veto, or undefined. */
   readonly outgoing: (call: Gated) => Fault | undefined;
 };

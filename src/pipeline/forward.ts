@@ -1,7 +1,9 @@
 // Step 7: dials the checked address and sends; the answer is read under limits by the next step.
+import { STREAM_MS_MAX } from '#kernel/limits.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { Upstream, UpstreamResponse } from '#platform/net/upstream.ts';
 import type { Injected } from './inject.ts';
+import type { HeaderList } from './request.ts';
 
 declare const forwarded: unique symbol;
 export type Forwarded = {
@@ -11,10 +13,17 @@ export type Forwarded = {
 };
 
 type Deps = { readonly upstream: Upstream; readonly timeoutMs: () => number };
-export type Forward = (from: Injected, signal: AbortSignal) => Promise<Result<Forwarded>>;
+export type Forward = (from: Injected, out: Leaving) => Promise<Result<Forwarded>>;
+export type Leaving = {
+  /** Fires when the caller has gone away. */
+  readonly signal: AbortSignal;
+  /** The answer is passed on as it comes and may last longer than its head may take. */
+  readonly streams: boolean;
+};
 
 export function createForward({ upstream, timeoutMs }: Deps): Forward {
-  return async (from, signal) => {
+  return async (from, { signal, streams }) => {
+    const { upload } = from.from;
     const { call, service, target, payload } = from.from.from.from.from;
     const { url } = target;
     const definition = service.service;
@@ -26,12 +35,17 @@ export function createForward({ upstream, timeoutMs }: Deps): Forward {
         caPem: definition.caPem,
         method: call.method,
         path: from.path.reveal(),
-        headers: from.headers.reveal(),
-        body: payload.body,
+        headers: [...from.headers.reveal(), ...framingOf(upload?.declaredBytes)],
+        body: upload?.chunks ?? payload.body,
         timeoutMs: timeoutMs(),
+        streamMs: streams ? STREAM_MS_MAX : undefined,
       },
       signal,
     );
     return response.ok ? ok({ from, response: response.value } as Forwarded) : response;
   };
 }
+
+/** A length that the client declared goes on, and the HTTP client holds the body to it; without one it goes in chunks. */
+const framingOf = (declaredBytes: number | undefined): HeaderList =>
+  declaredBytes === undefined ? [] : [['content-length', String(declaredBytes)]];

@@ -15,7 +15,9 @@ export type Inspected = { readonly [inspected]: true; readonly from: Scrubbed };
 export function detectIncoming(detectors: readonly IncomingDetector[], from: Scrubbed): Result<Inspected> {
   for (const detector of detectors) {
     const veto = detector.incoming(from);
-    if (veto !== undefined) return refuse(veto);
+    if (veto === undefined) continue;
+    from.discard();
+    return refuse(veto);
   }
   return ok({ from } as Inspected);
 }

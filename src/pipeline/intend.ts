@@ -2,6 +2,7 @@
 import { saltedHash } from '#features/audit/entry.ts';
 import { toHex, utf8 } from '#kernel/bytes.ts';
 import { canonicalize } from '#kernel/canonical.ts';
+import { NOTED_HEADER_CHARS_MAX, NOTED_HEADERS_MAX } from '#kernel/limits.ts';
 import type { Trace } from '#kernel/operation.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
@@ -11,6 +12,7 @@ import { askedOf } from './authorize.ts';
 import type { Committer } from './commit.ts';
 import type { Watched } from './detect.ts';
 import type { DraftEntry } from './record.ts';
+import { type MeteredUpload, meter } from './upload.ts';
 
 declare const intended: unique symbol;
 /** The log holds the intent; from here on every end of the call writes an outcome. */
@@ -19,6 +21,8 @@ export type Intended = {
   readonly from: Watched;
   readonly intent: EntryDraft;
   readonly startedMs: number;
+  /** A body that is still on its way; only now may it be read. */
+  readonly upload: MeteredUpload | undefined;
 };
 
 type Deps = { readonly committer: Committer; readonly draft: DraftEntry; readonly host: Host };
@@ -36,7 +40,9 @@ export function createIntend({ committer, draft, host }: Deps): Intend {
     });
     const committed = await committer.commit({ statements: [], entries: [intent] });
     if (!committed.ok) return committed;
-    return ok({ from, intent, startedMs: host.monotonicMs() } as Intended);
+    const { upload } = from.from.from.payload;
+    const metered = upload === undefined ? undefined : meter(upload, host.randomBytes(SALT_BYTES));
+    return ok({ from, intent, startedMs: host.monotonicMs(), upload: metered } as Intended);
   };
 }
 
@@ -65,8 +71,16 @@ function fieldsOf(from: Watched): Partial<EntryDraft> {
     service: call.service,
     ...askedOf(authorized),
     method: call.method,
-    bytes_out: payload.body?.length ?? 0,
+    bytes_out: payload.upload === undefined ? (payload.body?.length ?? 0) : null,
+    detail: payload.dropped.length === 0 ? {} : { headers_dropped: shown(payload.dropped) },
   };
+}
+
+/** The caller chose these names: no more of them than fit into an entry beside the rest. */
+function shown(dropped: readonly string[]): readonly string[] {
+  const names = dropped.slice(0, NOTED_HEADERS_MAX).map((name) => name.slice(0, NOTED_HEADER_CHARS_MAX));
+  const left = dropped.length - names.length;
+  return left > 0 ? [...names, `and ${left} more`] : names;
 }
 
 /** Query and body enter as a salted hash only; the salt stands beside the entry. */

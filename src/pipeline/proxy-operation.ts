@@ -1,7 +1,8 @@
 // The verb that reaches the world: an ordinary operation whose run hands over to the traffic line.
 import { type Operation, operation } from '#kernel/operation.ts';
 import { ok } from '#kernel/result.ts';
-import { CALL_EXAMPLE, callAnswer, callInput } from './call.ts';
+import { CALL_EXAMPLE, callAnswer, callInput, callOf } from './call.ts';
+import { collected } from './deliver.ts';
 import type { Traffic } from './traffic.ts';
 
 export function proxyOperation(traffic: Traffic): Operation {
@@ -22,7 +23,8 @@ export function proxyOperation(traffic: Traffic): Operation {
     toolset: 'default',
     line: 'traffic',
     run: async ({ caller, input, trace, signal }) => {
-      const answer = await traffic.send({ caller, call: input, trace, signal });
+      const to = collected(input.max_body_chars);
+      const answer = await traffic.send({ caller, call: callOf(input), trace, signal, to });
       return answer.ok ? ok({ output: answer.value, changes: [] }) : answer;
     },
   });

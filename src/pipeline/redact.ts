@@ -1,19 +1,22 @@
 // The compiled matcher of live secrets. It counts as a secret itself: never serialised, rebuilt when the set changes.
 // It knows the bytes of each secret as it is and as it was sent, also after JSON unescaping; README states the limits.
 import type { Credentials } from '#features/vault/credentials.ts';
+import { utf8 } from '#kernel/bytes.ts';
+import { compileMatcher, type MatchStream } from './matcher.ts';
 
 export const REDACTED = '[redacted]';
-const MARKER = Buffer.from(REDACTED);
+const MARKER = utf8(REDACTED);
 
 export type Redactor = {
-  readonly bytes: (body: Uint8Array) => Uint8Array;
+  /** For a body that passes in pieces. */
+  readonly open: () => MatchStream;
   readonly text: (text: string) => string;
   /** Header names have no case, so a secret may stand in one in small letters. */
   readonly inName: (name: string) => boolean;
   /** Every string and member name of a parsed JSON value. */
   readonly json: (value: unknown) => unknown;
-  /** Longest pattern in bytes: how far past a cut one must read. */
-  readonly reachBytes: number;
+  /** A body shorter than this holds no secret and passes as it is. */
+  readonly shortestBytes: number;
 };
 
 /** The second place where plaintext is opened (invariant 2); runs only when the set of live secrets changed. */
@@ -30,32 +33,23 @@ export function createRedactors(credentials: Pick<Credentials, 'liveSecrets' | '
 }
 
 export function compileRedactor(secrets: readonly string[]): Redactor {
-  // Longest first, so that a secret that contains another is taken whole.
-  const literals = [...new Set(secrets)]
-    .filter((secret) => secret.length > 0)
-    .sort((a, b) => b.length - a.length);
-  const needles = literals.map((literal) => Buffer.from(literal));
+  const literals = [...new Set(secrets)].filter((secret) => secret.length > 0);
+  const matcher = compileMatcher(literals.map(utf8));
+  const open = (): MatchStream => matcher.open(MARKER);
   const text = (value: string): string =>
-    literals.reduce((left, literal) => left.replaceAll(literal, () => REDACTED), value);
+    literals.some((literal) => value.includes(literal)) ? redactText(open(), value) : value;
   const names = literals.map((literal) => literal.toLowerCase());
   return {
+    open,
     text,
     inName: (name) => names.some((literal) => name.toLowerCase().includes(literal)),
     json: (value) => redactJson(text, value),
-    bytes: (body) => needles.reduce(replaceAll, Buffer.from(body.buffer, body.byteOffset, body.length)),
-    reachBytes: Math.max(0, ...needles.map((needle) => needle.length)),
+    shortestBytes: matcher.shortestBytes,
   };
 }
 
-function replaceAll(body: Buffer, needle: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  let from = 0;
-  for (let at = body.indexOf(needle); at >= 0; at = body.indexOf(needle, from)) {
-    parts.push(body.subarray(from, at), MARKER);
-    from = at + needle.length;
-  }
-  return parts.length === 0 ? body : Buffer.concat([...parts, body.subarray(from)]);
-}
+const redactText = (stream: MatchStream, value: string): string =>
+  Buffer.concat([stream.push(utf8(value)), stream.end()]).toString('utf8');
 
 function redactJson(text: (value: string) => string, value: unknown): unknown {
   if (typeof value === 'string') return text(value);

@@ -6,12 +6,19 @@ import { Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import { buildRequestHeaders } from '#platform/net/request-headers.ts';
 import { bindUrl, type CanonicalUrl, readUrl } from '#platform/net/url.ts';
-import type { CallInput } from './call.ts';
+import type { Call, Upload } from './call.ts';
 
 export type HeaderList = readonly (readonly [string, string])[];
 
 export type Target = { readonly url: CanonicalUrl; readonly relativePath: string };
-export type Payload = { readonly headers: HeaderList; readonly body: Uint8Array | undefined };
+export type Payload = {
+  readonly headers: HeaderList;
+  /** Names of headers that were left out. */
+  readonly dropped: readonly string[];
+  readonly body: Uint8Array | undefined;
+  /** A body that is passed on while it comes; nobody who decides has looked at it. */
+  readonly upload: (Upload & { readonly bytesMax: number }) | undefined;
+};
 
 const DEFAULT_PORTS = { https: 443, http: 80 } as const;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -23,7 +30,7 @@ export function baseUrl(base: Base): string {
 }
 
 /** The URL text is built first and then read by the gate: what is decided is what is sent. */
-export function readTarget(call: CallInput, service: Service): Result<Target> {
+export function readTarget(call: Call, service: Service): Result<Target> {
   const text = urlText(call, service);
   if (!text.ok) return text;
   const url = readUrl(text.value);
@@ -45,7 +52,7 @@ function namesCredential(query: string | undefined, { inject }: Service): boolea
   );
 }
 
-function urlText(call: CallInput, service: Service): Result<string> {
+function urlText(call: Call, service: Service): Result<string> {
   if ((call.url === undefined) === (call.path === undefined)) {
     return invalid('url', 'give exactly one of url and path');
   }
@@ -59,35 +66,45 @@ function urlText(call: CallInput, service: Service): Result<string> {
 const invalid = (field: string, problem: string): Result<never> =>
   refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: field, message: problem }] } }));
 
-export function readPayload(call: CallInput, service: Service, bodyBytesMax: number): Result<Payload> {
+export function readPayload(call: Call, service: Service, bodyBytesMax: number): Result<Payload> {
   const injected = service.inject?.kind === 'header' ? [service.inject.name] : [];
-  const headers = buildRequestHeaders(call.headers ?? {}, { allow: service.headersAllow, injected });
-  if (!headers.ok) return headers;
+  const built = buildRequestHeaders(call.headers, {
+    allow: service.headersAllow,
+    injected,
+    form: call.form,
+  });
+  if (!built.ok) return built;
+  const { headers, dropped } = built.value;
   // The type that will be sent says how the body is written: a fixed one comes before the caller's.
-  const type =
-    headerValue(service.headersFixed, 'content-type') ?? headerValue(headers.value, 'content-type');
+  const type = headerValue(service.headersFixed, 'content-type') ?? headerValue(headers, 'content-type');
   const body = bodyOf(call, type);
   if (!body.ok) return body;
-  if ((body.value.bytes?.length ?? 0) > bodyBytesMax) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
-  if (body.value.bytes !== undefined && (call.method === 'GET' || call.method === 'HEAD')) {
+  const size = body.value.bytes?.length ?? call.upload?.declaredBytes ?? 0;
+  if (size > bodyBytesMax) return refuse(new Fault('PAYLOAD_TOO_LARGE'));
+  const some = body.value.bytes !== undefined || call.upload !== undefined;
+  if (some && (call.method === 'GET' || call.method === 'HEAD')) {
     return invalid('body', `${call.method} takes no body`);
   }
   const typed = body.value.contentType;
-  const missing = typed !== undefined && headerValue(headers.value, 'content-type') === undefined;
-  const list = missing ? [...headers.value, ['content-type', typed] as const] : headers.value;
-  const fixed = service.headersFixed.filter(
-    ([name]) => name !== 'content-type' || body.value.bytes !== undefined,
-  );
+  const missing = typed !== undefined && headerValue(headers, 'content-type') === undefined;
+  const list = missing ? [...headers, ['content-type', typed] as const] : headers;
+  const fixed = service.headersFixed.filter(([name]) => name !== 'content-type' || some);
   const free = list.filter(([name]) => !fixed.some(([key]) => key === name.toLowerCase()));
-  return ok({ headers: [...free, ...fixed], body: body.value.bytes });
+  return ok({
+    headers: [...free, ...fixed],
+    dropped,
+    body: body.value.bytes,
+    upload: call.upload === undefined ? undefined : { ...call.upload, bytesMax: bodyBytesMax },
+  });
 }
 
 type Encoded = { readonly bytes: Uint8Array | undefined; readonly contentType: string | undefined };
 
-function bodyOf(call: CallInput, contentType: string | undefined): Result<Encoded> {
+function bodyOf(call: Call, contentType: string | undefined): Result<Encoded> {
   if (call.body !== undefined && call.body_base64 !== undefined) {
     return invalid('body', 'give at most one of body and body_base64');
   }
+  if (call.bytes !== undefined) return ok({ bytes: call.bytes, contentType });
   if (call.body_base64 !== undefined) {
     if (!BASE64.test(call.body_base64)) return invalid('body_base64', 'is not base64 (RFC 4648 4)');
     return ok({ bytes: Buffer.from(call.body_base64, 'base64'), contentType });
@@ -102,7 +119,7 @@ export function headerValue(headers: HeaderList, name: string): string | undefin
 }
 
 /** What constraints and patterns read; see CallView. */
-export function viewOf(call: CallInput, target: Target, payload: Payload): CallView {
+export function viewOf(call: Call, target: Target, payload: Payload): CallView {
   const { url } = target;
   const origin = baseUrl({ scheme: url.scheme, host: url.host, port: url.port, path: '' });
   return {
@@ -113,7 +130,11 @@ export function viewOf(call: CallInput, target: Target, payload: Payload): CallV
     pathname: url.path.length > 1 && url.path.endsWith('/') ? url.path.slice(0, -1) : url.path,
     query: queryOf(url.query),
     headers: new Map(payload.headers.map(([name, value]) => [name.toLowerCase(), value])),
-    body: readBody(headerValue(payload.headers, 'content-type'), payload.body),
+    // Not read: a rule that looked all the same could not decide (policy/constraint.ts).
+    body:
+      payload.upload === undefined
+        ? readBody(headerValue(payload.headers, 'content-type'), payload.body)
+        : { kind: 'opaque' },
   };
 }
 

@@ -1,7 +1,7 @@
-// Step 8: reads the answer under limits and removes live secrets from headers and body; what cannot be read is withheld.
+// Step 8: removes live secrets from headers and, while it passes, from the body; what cannot be read is withheld.
 import { asFault, Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import { contentEncoding, filterResponseHeaders } from '#platform/net/response-headers.ts';
+import { contentEncoding, contentLength, filterResponseHeaders } from '#platform/net/response-headers.ts';
 import type { UpstreamResponse } from '#platform/net/upstream.ts';
 import type { Forwarded } from './forward.ts';
 import type { Redactor } from './redact.ts';
@@ -14,69 +14,86 @@ export type Scrubbed = {
   readonly redactor: Redactor;
   readonly status: number;
   readonly headers: HeaderList;
-  readonly body: Uint8Array;
+  /** Length of the body where the scrub cannot change it. */
+  readonly lengthBytes: number | undefined;
+  readonly bytesMax: number;
+  /** Ends at the limit and then says so in the tally; throws a Fault where the upstream breaks off. Read once. */
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly tally: Readonly<Tally>;
+  /** Closes the upstream's connection; nobody is going to read the body. */
+  readonly discard: () => void;
+};
+
+type Tally = {
   /** Bytes of the body as it came, up to the limit. */
-  readonly bodyBytes: number;
-  readonly truncated: boolean;
+  bytes: number;
+  /** The body went on past the limit. */
+  cut: boolean;
 };
 
 type Deps = { readonly redactor: () => Redactor; readonly bytesMax: () => number };
-export type Scrub = (from: Forwarded) => Promise<Result<Scrubbed>>;
+export type Scrub = (from: Forwarded) => Result<Scrubbed>;
 
 export function createScrub({ redactor, bytesMax }: Deps): Scrub {
-  return async (from) => {
+  return (from) => {
     const { response } = from;
     const encoding = contentEncoding(response.headers);
     if (encoding !== undefined) return withheld(response, `content-encoding ${encoding}`);
     const rules = redactor();
-    const limit = bytesMax();
-    const read = await readBody(response, limit + rules.reachBytes);
-    if (!read.ok) return read;
-    const clean = rules.bytes(read.value.bytes);
     const headers = filterResponseHeaders(response.headers)
       .filter(([name]) => !rules.inName(name))
       .map(([name, value]) => [name, rules.text(value)] as const);
-    const truncated = read.value.cut || read.value.bytes.length > limit;
-    const bodyBytes = Math.min(read.value.bytes.length, limit);
-    // The last bytes of a cut body may be the beginning of a secret whose end was not read; markers are shorter than
-    // secrets, so the limit alone does not keep them out.
-    const whole = read.value.cut ? Math.max(0, clean.length - rules.reachBytes) : clean.length;
-    const shown = truncated ? clean.subarray(0, Math.min(limit, whole)) : clean;
-    const answer = {
+    const limit = bytesMax();
+    const tally: Tally = { bytes: 0, cut: false };
+    const length = contentLength(response.headers);
+    const parts = {
       from,
       redactor: rules,
       status: response.status,
       headers,
-      body: shown,
-      bodyBytes,
-      truncated,
+      lengthBytes: length !== undefined && length < rules.shortestBytes ? length : undefined,
+      bytesMax: limit,
+      body: cleaned(response, { rules, limit, tally }),
+      tally,
+      discard: response.discard,
     };
-    return ok(answer as unknown as Scrubbed);
+    return ok(parts as unknown as Scrubbed);
   };
 }
 
-function withheld(response: UpstreamResponse, reason: string): Result<never> {
+export function withheld(
+  response: Pick<UpstreamResponse, 'status' | 'discard'>,
+  reason: string,
+): Result<never> {
   response.discard();
   const metadata = { sent: true, upstream_status: response.status, reason };
   return refuse(new Fault('RESPONSE_WITHHELD', { detail: reason, metadata }));
 }
 
-type Read = { readonly bytes: Uint8Array; readonly cut: boolean };
+type Cleaning = { readonly rules: Redactor; readonly limit: number; readonly tally: Tally };
 
-async function readBody(response: UpstreamResponse, bytesMax: number): Promise<Result<Read>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+async function* cleaned(
+  response: UpstreamResponse,
+  { rules, limit, tally }: Cleaning,
+): AsyncGenerator<Uint8Array> {
+  const stream = rules.open();
   try {
     for await (const chunk of response.body) {
-      chunks.push(chunk);
-      size += chunk.length;
-      // Leaving the loop closes the stream: nothing past the limit is read.
-      if (size > bytesMax) break;
+      const room = limit - tally.bytes;
+      const part = chunk.length > room ? chunk.subarray(0, room) : chunk;
+      tally.bytes += part.length;
+      const clean = stream.push(part);
+      if (clean.length > 0) yield clean;
+      if (part === chunk) continue;
+      // Leaving the loop closes the connection. What is still held back may be the beginning of a secret: it stays.
+      tally.cut = true;
+      return;
     }
   } catch (thrown) {
-    return refuse(broken(thrown, response.status));
+    throw broken(thrown, response.status);
   }
-  return ok({ bytes: Buffer.concat(chunks), cut: size > bytesMax });
+  const rest = stream.end();
+  if (rest.length > 0) yield rest;
 }
 
 /** The request left and a status came: the caller must know both before it thinks of repeating. */

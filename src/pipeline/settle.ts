@@ -1,12 +1,10 @@
-// Step 10: the outcome entry. The answer does not wait for its fsync; after a crash the recovery writes "unknown".
+// Step 11: the outcome entry. The answer does not wait for its fsync; after a crash the recovery writes "unknown".
 import type { Fault } from '#kernel/errors.ts';
 import type { AuditOutcome, EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
-import { answerOf } from './answer.ts';
-import type { CallAnswer } from './call.ts';
 import type { Committer } from './commit.ts';
-import type { Inspected } from './inspect.ts';
+import type { Delivered } from './deliver.ts';
 import type { Intended } from './intend.ts';
 import type { DraftEntry } from './record.ts';
 
@@ -18,21 +16,23 @@ type Deps = {
 };
 
 export type Settle = {
-  readonly success: (from: Inspected, intended: Intended, bodyCharsMax: number | undefined) => CallAnswer;
-  /** The call ended without an answer that can be shown. */
+  readonly success: <T>(delivered: Delivered<T>, intended: Intended) => T;
+  /** The call ended without an answer that could be shown whole. */
   readonly failure: (intended: Intended, fault: Fault) => void;
 };
 
 export function createSettle(deps: Deps): Settle {
   return {
-    success: (from, intended, bodyCharsMax) => {
+    success: ({ from, answer }, intended) => {
       const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
-      const { status, bodyBytes } = from.from;
+      const { status, tally } = from.from;
       const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
-      write(deps, intended, { outcome, status, bytes_in: bodyBytes, duration_ms: durationMs });
-      return answerOf(from, { entryId: intended.intent.entry_id, durationMs, bodyCharsMax });
+      write(deps, intended, { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs });
+      return answer({ entryId: intended.intent.entry_id, durationMs });
     },
     failure: (intended, fault) => {
+      if (fault.code === 'INTERNAL')
+        deps.log.error('unexpected error on the traffic line', { error: stackOf(fault.cause ?? fault) });
       const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
       const status = fault.metadata['upstream_status'];
       write(deps, intended, {
@@ -46,13 +46,21 @@ export function createSettle(deps: Deps): Settle {
   };
 }
 
-function write({ committer, draft, log }: Deps, { intent }: Intended, fields: Partial<EntryDraft>): void {
+const stackOf = (thrown: unknown): string =>
+  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+
+function write(
+  { committer, draft, log }: Deps,
+  { intent, upload }: Intended,
+  fields: Partial<EntryDraft>,
+): void {
   const entry = draft({
     ...intent,
     request_hash: null,
     salt: null,
     bytes_out: null,
     detail: {},
+    ...upload?.tally(),
     ...fields,
     refers_to: intent.entry_id,
   });

@@ -11,7 +11,8 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Upstream } from '#platform/net/upstream.ts';
 import { type Authenticator, authenticateCheck } from './authenticate.ts';
-import type { CallAnswer } from './call.ts';
+import { type CallAnswer, callOf } from './call.ts';
+import { collected } from './deliver.ts';
 import type { Traffic } from './traffic.ts';
 
 const REFUSED_STATUS = [401, 403];
@@ -122,11 +123,12 @@ async function verify(deps: Deps, service: Service, asking: Asking): Promise<Ver
   if (!connected) return { ...found, credential: 'missing', ...(reason === undefined ? {} : { reason }) };
   if (service.verify === undefined)
     return { ...found, credential: 'unknown', reason: 'the service names no harmless call under verify' };
-  const answer = await deps.traffic.send({ ...asking, call: callOf(name, service.verify) });
+  const call = callOf(harmlessCall(name, service.verify));
+  const answer = await deps.traffic.send({ ...asking, call, to: collected(undefined) });
   return { ...found, ...judge(answer, { ...service.verify, nowMs: deps.host.nowMs() }) };
 }
 
-function callOf(service: string, { method, path }: Verification) {
+function harmlessCall(service: string, { method, path }: Verification) {
   // The pattern's parser has let no other method through.
   return { service, method: method as (typeof METHODS)[number], path };
 }

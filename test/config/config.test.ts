@@ -72,6 +72,9 @@ for (const [name, lines] of Object.entries({
   'a credential header in the allow-list': [
     'services: { g: { base_url: "https://g.test", headers: { allow: [ Authorization ] } } }',
   ],
+  'a volatile header that is not allowed': [
+    'services: { g: { base_url: "https://g.test", headers: { allow: [ x-a ], volatile: [ x-b ] } } }',
+  ],
   'a port out of range': ['server: { listen: "127.0.0.1:99999" }'],
   'a listener beyond loopback': ['server: { listen: "0.0.0.0:7822" }'],
   'clear text': ['services: { g: { base_url: "http://g.test" } }'],
@@ -82,6 +85,12 @@ for (const [name, lines] of Object.entries({
 })) {
   test(`${name} is refused`, () => assert.ok(mistakes(...lines).length > 0));
 }
+
+test('volatile headers are among the allowed ones, in any case', () => {
+  const headers = 'headers: { allow: [ X-Request-Id ], volatile: [ x-request-ID, Idempotency-Key ] }';
+  const { services } = config(`services: { g: { base_url: "https://g.test", ${headers} } }`);
+  assert.deepEqual(services.get('g')?.headersVolatile, ['x-request-id', 'idempotency-key']);
+});
 
 test('the example is valid as it stands', () => {
   const text = readFileSync(new URL('../../config.example.yaml', import.meta.url), 'utf8');

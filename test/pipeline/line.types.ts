@@ -4,14 +4,15 @@
 import type { Trace } from '#kernel/operation.ts';
 import type { Authenticated } from '#pipeline/authenticate.ts';
 import type { Authorize, Authorized } from '#pipeline/authorize.ts';
-import type { CallInput } from '#pipeline/call.ts';
+import type { Call } from '#pipeline/call.ts';
+import type { Delivery } from '#pipeline/deliver.ts';
 import { detectOutgoing, type Watched } from '#pipeline/detect.ts';
 import type { Forward, Forwarded } from '#pipeline/forward.ts';
 import { type Gated, gate } from '#pipeline/gate.ts';
 import type { Injected, InjectStep } from '#pipeline/inject.ts';
-import { detectIncoming } from '#pipeline/inspect.ts';
+import { detectIncoming, type Inspected } from '#pipeline/inspect.ts';
 import type { Intend, Intended } from '#pipeline/intend.ts';
-import type { Scrub } from '#pipeline/scrub.ts';
+import type { Scrub, Scrubbed } from '#pipeline/scrub.ts';
 import type { Settle } from '#pipeline/settle.ts';
 
 type Line = {
@@ -23,7 +24,7 @@ type Line = {
   settle: Settle;
   trace: Trace;
   signal: AbortSignal;
-  call: CallInput;
+  call: Call;
   authenticated: Authenticated;
   authorized: Authorized;
   gated: Gated;
@@ -31,6 +32,9 @@ type Line = {
   intended: Intended;
   injected: Injected;
   forwarded: Forwarded;
+  scrubbed: Scrubbed;
+  inspected: Inspected;
+  to: Delivery<void>;
 };
 
 export function skips(line: Line): void {
@@ -45,13 +49,15 @@ export function skips(line: Line): void {
   // @ts-expect-error inject without a durable intent
   line.inject(line.watched);
   // @ts-expect-error forward without inject
-  void line.forward(line.intended, line.signal);
+  void line.forward(line.intended, { signal: line.signal, streams: false });
   // @ts-expect-error scrub without forward
-  void line.scrub(line.injected);
+  line.scrub(line.injected);
   // @ts-expect-error an answer that was not scrubbed cannot be inspected
   detectIncoming([], line.forwarded);
-  // @ts-expect-error an answer that was not scrubbed and inspected cannot be shown
-  line.settle.success(line.forwarded, line.intended, undefined);
+  // @ts-expect-error an answer that was not inspected cannot be delivered
+  void line.to.deliver(line.scrubbed, 'aud_1');
+  // @ts-expect-error an answer that was not delivered cannot be settled as one
+  line.settle.success(line.inspected, line.intended);
   // @ts-expect-error a step's result cannot be made by hand
   const forged: Watched = { from: line.gated };
   void forged;

@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { asFault, type Fault } from '#kernel/errors.ts';
 import { compileRedactor } from '#pipeline/redact.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import type { Resolver } from '#platform/net/resolve.ts';
@@ -97,16 +98,21 @@ export function openLine(t: TestContext, setup: LineSetup = {}): Line {
     call: async ({ port, ...call }, by = new AbortController().signal) => {
       const origin = call.origin ?? { scheme: 'http', host: 'upstream.test', port };
       const sent = await upstream.send({ ...REQUEST, ...call, origin: { ...origin, port } }, by);
-      const seen = sent.ok ? await scrub({ response: sent.value } as Parameters<typeof scrub>[0]) : sent;
-      if (!seen.ok) {
-        const { code, metadata, detail = '' } = seen.fault;
-        return { ...NOTHING, code, metadata, detail };
-      }
+      const seen = sent.ok ? scrub({ response: sent.value } as Parameters<typeof scrub>[0]) : sent;
+      if (!seen.ok) return refused(seen.fault);
       const { status, headers, body } = seen.value;
-      return { ...NOTHING, status, headers, body: Buffer.from(body).toString('latin1') };
+      const parts: Uint8Array[] = [];
+      try {
+        for await (const part of body) parts.push(part);
+      } catch (thrown) {
+        return refused(asFault(thrown));
+      }
+      return { ...NOTHING, status, headers, body: Buffer.concat(parts).toString('latin1') };
     },
   };
 }
+
+const refused = ({ code, metadata, detail = '' }: Fault): Seen => ({ ...NOTHING, code, metadata, detail });
 
 const REQUEST: Omit<UpstreamRequest, 'origin'> = {
   key: 'service:1',

@@ -80,6 +80,34 @@ export function approvalRule(compiled: CompiledService, view: CallView): Approva
   return hit?.rule;
 }
 
+/**
+ * Whether a rule that may decide this call looks at its body, or a person would have to: such a body is read whole first.
+ * Every other body is passed on as it comes, and nothing that was decided depends on it.
+ */
+export function looksAtBody(
+  compiled: CompiledService,
+  { constraints, view }: { readonly constraints: readonly Constraint[]; readonly view: CallView },
+): boolean {
+  const covering = compiled.actions
+    .map(({ name, calls }) => ({ name, calls: calls.filter((call) => byPattern(call, view)) }))
+    .filter(({ calls }) => calls.length > 0);
+  // Nothing covers it, so it is refused whatever it carries.
+  if (covering.length === 0) return false;
+  const names = covering.map(({ name }) => name);
+  return (
+    constraints.some(onBody) ||
+    covering.some(({ calls }) => calls.some(readsBody)) ||
+    compiled.approval.some(({ rule }) => applies(rule, names, view))
+  );
+}
+
+/** Where arguments may stand in the body alone, only the query is judged. */
+const readsBody = ({ where, arguments: place }: CompiledCall): boolean =>
+  (place !== undefined && place !== 'body') || where.some(({ constraint }) => onBody(constraint));
+
+/** A condition on the query is undecided while the body has an argument of that name, so it looks at both. */
+const onBody = ({ path }: Constraint): boolean => path.startsWith('body.') || path.startsWith('query.');
+
 const applies = ({ action }: ApprovalRule, names: readonly string[], { method }: CallView): boolean =>
   action === 'writes'
     ? method !== 'GET' && method !== 'HEAD'

@@ -53,6 +53,8 @@ export type Service = {
   readonly headersAllow: readonly string[];
   /** Sent with every call, in place of what the caller gives under these names. */
   readonly headersFixed: readonly (readonly [name: string, value: string])[];
+  /** Lower-case names that an approval is not bound to: request ids and the like, new with every try. */
+  readonly headersVolatile: readonly string[];
   /** A call that changes nothing and shows whether the credential is accepted. */
   readonly verify: Verification | undefined;
   readonly actions: readonly Action[];

@@ -139,6 +139,10 @@ export const serviceSettings = z.strictObject({
         .record(z.string(), z.string())
         .default({})
         .describe('Headers sent with every call, in place of what the caller gives under their names.'),
+      volatile: z
+        .array(z.string())
+        .default([])
+        .describe('Allowed headers that may differ between an approved call and the call that is made.'),
     })
     .prefault({})
     .describe('Request headers beyond the ordinary ones.'),

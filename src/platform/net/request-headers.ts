@@ -93,6 +93,33 @@ const FORBIDDEN = new Set([
   'alt-used',
   'early-data',
 ]);
+/**
+ * What an HTTP client or a browser says about its own hop. A call of the path form is such a client's request, so these
+ * come with every call; the next hop gets ours instead. In an envelope a caller wrote them on purpose, and is refused.
+ */
+const OF_THE_HOP = new Set([
+  'accept-encoding',
+  'alt-used',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'origin',
+  'proxy-connection',
+  'referer',
+  'te',
+  'trailer',
+]);
+const OF_THE_BROWSER = /^sec-/;
+const CONNECTION_OPTIONS = {
+  // Naming another header here would make a proxy drop it (CVE-2026-33805 class).
+  envelope: new Set(['close', 'keep-alive']),
+  // Clients that offer h2c (Java's) do so with every request; a server that does not take it up ignores it.
+  request: new Set(['close', 'keep-alive', 'te', 'upgrade', 'http2-settings']),
+};
+/** Named by the contract and built later: refused with a sentence of their own. */
+const LATER = new Map([['x-stack-idempotency-key', 'idempotency keys are not in this version']]);
 const FORBIDDEN_PREFIX = /^(?:x-forwarded-|proxy-|sec-|x-amz-security|x-stack-|access-control-)/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e]*$/;
@@ -100,7 +127,11 @@ const MEDIA_TYPE =
   /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+(?:; ?[a-z0-9-]+=(?:[a-z0-9!#$&^_.+'-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*$/i;
 /** Names an object carries of itself: never header names we want to look up by. */
 const OBJECT_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
+/** An API key of ours, under whatever name: it is for us and for nobody behind us. */
+const OUR_KEY = /sk_live_[0-9a-f]{64}/;
 const SECRET_REFERENCE = /\{\{?\s*secret/i;
+
+export const isAlwaysAllowed = (name: string): boolean => ALWAYS_ALLOWED.has(name.toLowerCase());
 
 /** Underscores and dashes are one character to many servers behind us. */
 export function isForbiddenHeader(name: string): boolean {
@@ -108,25 +139,40 @@ export function isForbiddenHeader(name: string): boolean {
   return FORBIDDEN.has(folded) || FORBIDDEN_PREFIX.test(folded);
 }
 
-export type HeaderRule = { readonly allow: readonly string[]; readonly injected: readonly string[] };
+export type HeaderRule = {
+  readonly allow: readonly string[];
+  readonly injected: readonly string[];
+  /** An `envelope` names each header on purpose; a `request` carries whatever its client sends along (contract 5). */
+  readonly form: 'envelope' | 'request';
+};
+export type BuiltHeaders = {
+  readonly headers: readonly Header[];
+  /** Lower-case names that were left out, for the record. */
+  readonly dropped: readonly string[];
+};
 
 export function buildRequestHeaders(
-  given: Readonly<Record<string, unknown>>,
+  given: readonly (readonly [name: string, value: unknown])[],
   rule: HeaderRule,
-): Result<readonly Header[]> {
-  const names = Object.keys(given);
-  if (names.length > REQUEST_HEADERS_MAX) return deny('', `more than ${REQUEST_HEADERS_MAX} headers`);
+): Result<BuiltHeaders> {
+  if (rule.form === 'envelope' && given.length > REQUEST_HEADERS_MAX)
+    return deny('', `more than ${REQUEST_HEADERS_MAX} headers`);
   const headers: Header[] = [];
+  const dropped = new Set<string>();
   const seen = new Set<string>();
-  for (const name of names) {
-    const header = readHeader(name, given[name], rule);
+  for (const [name, value] of given) {
+    const header = readHeader(name, value, rule);
     if (!header.ok) return header;
     const key = name.toLowerCase();
+    if (header.value === undefined) {
+      dropped.add(key);
+      continue;
+    }
     if (seen.has(key)) return deny(name, 'is given twice');
     seen.add(key);
-    if (header.value !== undefined) headers.push(header.value);
+    headers.push(header.value);
   }
-  return ok(headers);
+  return ok({ headers, dropped: [...dropped] });
 }
 
 const deny = (header: string, reason: string): Result<never> =>
@@ -137,29 +183,45 @@ const deny = (header: string, reason: string): Result<never> =>
     }),
   );
 
-/** `undefined`: harmless and dropped, since ours is sent. */
+/** `undefined`: harmless and dropped, since ours is sent or the service does not list it. */
 function readHeader(name: string, value: unknown, rule: HeaderRule): Result<Header | undefined> {
   if (!TOKEN.test(name) || OBJECT_NAMES.has(name)) return deny(name, 'is no header name');
+  const key = name.toLowerCase();
+  const lenient = rule.form === 'request';
+  if (lenient && typeof value === 'string') {
+    const framing = ofTheHop(key, value);
+    if (framing !== undefined) return framing;
+  }
+  const listed = ALWAYS_ALLOWED.has(key) || rule.allow.includes(key);
+  const forbidden = rule.injected.includes(key) || isForbiddenHeader(key);
+  if (lenient && !listed && !forbidden && key !== 'connection') return ok(undefined);
   if (typeof value !== 'string' || !VALUE.test(value))
     return deny(name, 'value must be one line of printable ASCII');
   if (Buffer.byteLength(value) > REQUEST_HEADER_VALUE_BYTES_MAX) return deny(name, 'value is too long');
-  const key = name.toLowerCase();
-  if (key === 'connection') return connection(value);
-  if (rule.injected.includes(key) || isForbiddenHeader(key))
-    return deny(name, 'is set by the appliance alone');
-  if (!ALWAYS_ALLOWED.has(key) && !rule.allow.includes(key))
-    return deny(name, 'is not listed under headers.allow');
+  if (key === 'connection') return connection(value, rule.form);
+  if (forbidden) return deny(name, LATER.get(key) ?? 'is set by the appliance alone');
+  if (!listed) return deny(name, 'is not listed under headers.allow');
   if (SECRET_REFERENCE.test(value)) return deny(name, 'secret references stand in the config only');
+  if (OUR_KEY.test(value)) return deny(name, 'holds a key of the appliance');
   const trimmed = value.trim();
   if (key === 'content-type' && !MEDIA_TYPE.test(trimmed))
     return deny(name, 'is not a well-formed media type');
   return ok([key, trimmed]);
 }
 
-function connection(value: string): Result<undefined> {
+/** `undefined`: not about the hop, or about it in a way that only ordinary rules judge. */
+function ofTheHop(key: string, value: string): Result<undefined> | undefined {
+  // No tunnel is opened, and a body that was packed for the transfer could not be judged.
+  if (key === 'upgrade')
+    return value.trim().toLowerCase() === 'h2c' ? ok(undefined) : deny(key, 'no tunnels');
+  if (key === 'transfer-encoding')
+    return value.trim().toLowerCase() === 'chunked' ? ok(undefined) : deny(key, 'must be chunked');
+  return OF_THE_HOP.has(key) || OF_THE_BROWSER.test(key) ? ok(undefined) : undefined;
+}
+
+function connection(value: string, form: HeaderRule['form']): Result<undefined> {
   const options = value.split(',').map((option) => option.trim().toLowerCase());
-  // Naming another header here would make a proxy drop it (CVE-2026-33805 class).
-  return options.every((option) => option === 'close' || option === 'keep-alive')
+  return options.every((option) => CONNECTION_OPTIONS[form].has(option))
     ? ok(undefined)
-    : deny('connection', 'may name only close and keep-alive');
+    : deny('connection', `may name only ${[...CONNECTION_OPTIONS[form]].join(', ')}`);
 }

@@ -54,6 +54,12 @@ export function filterResponseHeaders(headers: readonly Header[]): Header[] {
   });
 }
 
+/** The length of the body as the upstream declared it; the HTTP client has judged it by then. */
+export function contentLength(headers: readonly Header[]): number | undefined {
+  const value = headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1];
+  return value === undefined || !/^\d{1,15}$/.test(value) ? undefined : Number(value);
+}
+
 /** The coding that must be undone before the body can be read; undefined for none. */
 export function contentEncoding(headers: readonly Header[]): string | undefined {
   const codings = headers

@@ -27,8 +27,11 @@ export type UpstreamRequest = {
   /** Raw path with query. */
   readonly path: string;
   readonly headers: readonly (readonly [string, string])[];
-  readonly body: Uint8Array | undefined;
+  readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  /** Until the head of the answer is there; also the longest pause within its body. */
   readonly timeoutMs: number;
+  /** How long a body may go on after its head; `undefined`: `timeoutMs` is for the whole of the call. */
+  readonly streamMs?: number | undefined;
 };
 export type UpstreamResponse = {
   readonly status: number;
@@ -190,18 +193,41 @@ async function send(
   request: UpstreamRequest,
   signal: AbortSignal,
 ): Promise<Result<UpstreamResponse>> {
-  const deadline = AbortSignal.timeout(request.timeoutMs);
-  const departure: Departure = { departed: false, signal: AbortSignal.any([signal, deadline]) };
+  const deadline = startDeadline(request.timeoutMs);
+  const departure: Departure = { departed: false, signal: AbortSignal.any([signal, deadline.signal]) };
   try {
     const response = await Promise.race([exchange(pool, request, departure), neverLeft(departure)]);
+    if (request.streamMs !== undefined) deadline.restart(request.streamMs);
     const headers = pairs(response.headers as unknown as RawHeaders);
     const discard = (): void => {
+      deadline.stop();
       response.body.on('error', () => undefined).destroy();
     };
     return ok({ status: response.statusCode, headers, body: chunks(response.body, deadline), discard });
   } catch (thrown) {
-    return refuse(faultOf(thrown, { deadline, sent: departure.departed }));
+    deadline.stop();
+    return refuse(faultOf(thrown, { deadline: deadline.signal, sent: departure.departed }));
   }
+}
+
+type Deadline = {
+  readonly signal: AbortSignal;
+  readonly restart: (ms: number) => void;
+  readonly stop: () => void;
+};
+
+function startDeadline(ms: number): Deadline {
+  const controller = new AbortController();
+  const end = (): void => controller.abort(new DOMException('the time of the call is over', 'TimeoutError'));
+  let timer = setTimeout(end, ms);
+  return {
+    signal: controller.signal,
+    restart: (more) => {
+      clearTimeout(timer);
+      timer = setTimeout(end, more);
+    },
+    stop: () => clearTimeout(timer),
+  };
 }
 
 function exchange(
@@ -216,7 +242,8 @@ function exchange(
     path: request.path,
     method: request.method as 'GET',
     headers: request.headers.flat(),
-    body: request.body ?? null,
+    // undici takes any iterable and writes it piece by piece; its types name only Node's streams.
+    body: (request.body ?? null) as Uint8Array | null,
     signal: departure.signal,
     headersTimeout: request.timeoutMs,
     bodyTimeout: request.timeoutMs,
@@ -259,11 +286,13 @@ function framingProblem(headers: readonly (readonly [string, string])[]): string
   return plain ? undefined : `transfer-encoding ${codings.join()}`;
 }
 
-async function* chunks(body: AsyncIterable<Uint8Array>, deadline: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* chunks(body: AsyncIterable<Uint8Array>, deadline: Deadline): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
   } catch (thrown) {
-    throw faultOf(thrown, { deadline, sent: true });
+    throw faultOf(thrown, { deadline: deadline.signal, sent: true });
+  } finally {
+    deadline.stop();
   }
 }
 

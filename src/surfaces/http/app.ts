@@ -1,11 +1,14 @@
-// The router: guard, health, REST and MCP on one Express app, the same for the network and the local socket.
+// The router: guard, then the path form or one Express app with health, REST and MCP; on the local socket no calls to
+// services by path and no MCP.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
 import { asFault, Fault } from '#kernel/errors.ts';
 import { mountMcp } from '#surfaces/mcp/mount.ts';
 import { mountDocuments } from '#surfaces/openapi/mount.ts';
+import { createProxyHandler } from '#surfaces/proxy/handler.ts';
+import { isProxyTarget } from '#surfaces/proxy/target.ts';
 import { mountRest } from '#surfaces/rest/routes.ts';
-import { type Channel, sendFault, sendJson } from './exchange.ts';
+import { type Channel, expectsContinue, sendFault, sendJson } from './exchange.ts';
 import { guardRequest, type HostList } from './guard.ts';
 import type { Surface } from './surface.ts';
 
@@ -16,11 +19,6 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   app.disable('etag');
   app.set('query parser', false);
   app.set('case sensitive routing', true);
-  app.use((request, response, next) => {
-    const fault = guardRequest(request, channel === 'socket' ? undefined : hosts());
-    if (fault === undefined) next();
-    else sendFault(response, fault);
-  });
   mountHealth(app, surface);
   mountDocuments(app, surface);
   mountRest(app, surface, channel);
@@ -32,7 +30,16 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
     surface.log.error('unexpected error in the router', { error: String(thrown) });
     sendFault(response, asFault(thrown));
   });
-  return app as unknown as RequestListener;
+  const proxy = channel === 'network' ? createProxyHandler(surface) : undefined;
+  const route = app as unknown as RequestListener;
+  return (request, response) => {
+    const fault = guardRequest(request, channel === 'socket' ? undefined : hosts());
+    if (fault !== undefined) return sendFault(response, fault);
+    // Beside the router, which would decode the path to find a route: here the raw text is the call.
+    if (proxy !== undefined && isProxyTarget(request.url)) return proxy(request, response);
+    if (expectsContinue(request)) response.writeContinue();
+    route(request, response);
+  };
 }
 
 /** Read by probes that hold no credential. */

@@ -55,6 +55,10 @@ function goneSignal(response: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
+/** The client waits for `100 Continue` before it sends its body. */
+export const expectsContinue = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  httpVersion === '1.1' && headers.expect?.toLowerCase() === '100-continue';
+
 /** `undefined` where there is no body. Bound: REST_BODY_BYTES_MAX, judged by the declared length first. */
 export async function readJson(request: IncomingMessage): Promise<Result<unknown>> {
   const declared = Number(request.headers['content-length'] ?? '0');

@@ -2,6 +2,7 @@
 // Keeps DNS rebinding, cross-site pages, tokens in URLs and path tricks away from every route (security.md 3.1).
 import type { IncomingMessage } from 'node:http';
 import { Fault } from '#kernel/errors.ts';
+import { carriesToken, isProxyTarget } from '#surfaces/proxy/target.ts';
 
 export type HostList = {
   /** Lower-case `host:port` values of the Host header that are ours. */
@@ -16,6 +17,8 @@ const SINGLE = [
   'authorization',
   'x-passport-token',
   'x-stack-agent',
+  'x-stack-intent',
+  'x-stack-approval',
   'content-type',
   'content-length',
 ];
@@ -34,17 +37,21 @@ export function guardRequest(request: IncomingMessage, list: HostList | undefine
   }
   const target = request.url ?? '';
   if (!target.startsWith('/')) return invalid('request target is not in origin form');
+  // Its path and query are the service's, for the URL gate to judge as they were written; only ours may not be in them.
+  if (list !== undefined && isProxyTarget(target)) return carriesToken(target) ? leaked() : undefined;
   const [path = '', query = ''] = split(target);
   if (!PLAIN_PATH.test(path) || DOT_SEGMENT.test(path)) {
     return new Fault('NOT_FOUND', { detail: 'path has characters that no route has' });
   }
   const names = [...new URLSearchParams(query).keys()].map((name) => name.toLowerCase());
-  if (names.some((name) => TOKEN_PARAMETERS.includes(name))) {
-    const next = 'Send the token in a header. It stood in a URL, so treat it as leaked and replace it.';
-    return new Fault('UNAUTHORIZED', { detail: 'token in the query', next });
-  }
-  return undefined;
+  return names.some((name) => TOKEN_PARAMETERS.includes(name)) ? leaked() : undefined;
 }
+
+const leaked = (): Fault =>
+  new Fault('UNAUTHORIZED', {
+    detail: 'token in the query',
+    next: 'Send the token in a header. It stood in a URL, so treat it as leaked and replace it.',
+  });
 
 function guardOrigin(request: IncomingMessage, list: HostList): Fault | undefined {
   const host = request.headers.host?.toLowerCase();

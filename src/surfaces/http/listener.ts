@@ -34,6 +34,8 @@ export async function listen(place: Place, handler: RequestListener): Promise<Li
   );
   server.maxHeadersCount = LISTENER_HEADERS_MAX;
   server.maxConnections = LISTENER_CONNECTIONS_MAX;
+  // Whoever reads the body says when to go on; Node itself would ask for it before anyone knows who calls.
+  server.on('checkContinue', handler);
   // No tunnels. Node answers an upgrade that nobody listens for as the ordinary request it also is (clients that offer
   // h2c send one with every request), and closes on CONNECT.
   await bind(server, place);

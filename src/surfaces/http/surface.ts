@@ -1,6 +1,7 @@
 // What every way in is given by the composition root, and nothing more.
 import type { OperationLine } from '#pipeline/operations.ts';
 import type { Registry } from '#pipeline/registry.ts';
+import type { Traffic } from '#pipeline/traffic.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
 
@@ -12,4 +13,15 @@ export type Surface = {
   /** Why the appliance cannot take calls, or undefined when it can. */
   readonly unready: () => string | undefined;
   readonly version: string;
+  /** The line to the world, for calls whose answer is passed on as it comes. */
+  readonly traffic: Traffic;
+  /** Of a service in the live config. */
+  readonly place: (service: string) => ServicePlace | undefined;
+  readonly publicUrl: () => string;
+};
+
+export type ServicePlace = {
+  readonly baseUrl: string;
+  /** Header into which its credential goes, and in which its SDKs therefore send a key; lower-case. */
+  readonly keyHeader: string | undefined;
 };

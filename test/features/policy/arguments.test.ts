@@ -91,6 +91,7 @@ function service(
     verify: undefined,
     headersAllow: [],
     headersFixed: [],
+    headersVolatile: [],
     actions: [
       {
         name: 'pay:refunds:create',

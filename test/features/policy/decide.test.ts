@@ -2,8 +2,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readBody } from '#features/policy/body.ts';
-import { approvalRule, compileService, grantingAction } from '#features/policy/decide.ts';
-import { type CallView, intersect, isScope, narrower } from '#features/policy/model.ts';
+import {
+  approvalRule,
+  type CompiledService,
+  compileService,
+  grantingAction,
+  looksAtBody,
+} from '#features/policy/decide.ts';
+import {
+  type ArgumentPlace,
+  type CallView,
+  type Constraint,
+  intersect,
+  isScope,
+  narrower,
+} from '#features/policy/model.ts';
 import { covers, parsePattern } from '#features/policy/pattern.ts';
 import type { Service } from '#features/services/model.ts';
 import { utf8 } from '#kernel/bytes.ts';
@@ -61,6 +74,7 @@ const service: Service = {
   secret: undefined,
   headersAllow: [],
   headersFixed: [],
+  headersVolatile: [],
   verify: undefined,
   actions: [
     { name: 'pay:refunds:read', calls: [{ pattern: at('GET /refunds/**'), where: [] }] },
@@ -113,5 +127,44 @@ describe('approval', () => {
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
       assert.ok(approvalRule(writes, call(method, '/x')) !== undefined, method);
     for (const method of ['GET', 'HEAD']) assert.equal(approvalRule(writes, call(method, '/x')), undefined);
+  });
+});
+
+describe('whether a body must be read before the call is judged', () => {
+  const unread = (method: string, path: string): CallView => ({
+    ...call(method, path),
+    body: { kind: 'opaque' },
+  });
+  const action = (where: Constraint[], place?: ArgumentPlace) => {
+    const one = { pattern: at('PUT /a'), where, ...(place === undefined ? {} : { arguments: place }) };
+    return compileService({ ...service, actions: [{ name: 'pay:a:b', calls: [one] }], approval: [] });
+  };
+  const looks = (compiledService: CompiledService, constraints: Constraint[] = []): boolean =>
+    looksAtBody(compiledService, { constraints, view: unread('PUT', '/a') });
+  const onBody: Constraint = { path: 'body.amount', op: 'exists' };
+
+  it('is said by conditions of the action, constraints of the passport, argument places and approvals', () => {
+    assert.ok(looks(action([onBody])));
+    assert.ok(looks(action([]), [onBody]));
+    assert.ok(looks(action([], 'query')) && looks(action([], 'either')));
+    assert.ok(looksAtBody(compiled, { constraints: [], view: unread('POST', '/refunds') }));
+    assert.ok(!looks(action([], 'body')));
+    assert.ok(!looks(action([{ path: 'headers.x', op: 'exists' }]), [{ path: 'method', op: 'exists' }]));
+    assert.ok(!looksAtBody(action([onBody]), { constraints: [], view: unread('PUT', '/b') }));
+  });
+
+  it('decides nothing by a body that is not read', () => {
+    const bodies = ['{"amount":1}', '{"amount":6000}', '{"amount":1,"Amount":2}', 'no json', ''];
+    for (const method of ['GET', 'POST', 'DELETE'])
+      for (const path of ['/refunds', '/refunds/1', '/other']) {
+        const view = unread(method, path);
+        if (looksAtBody(compiled, { constraints: [], view })) continue;
+        for (const body of bodies) {
+          const known = call(method, path, body);
+          const scopes = ['pay:*'];
+          assert.deepEqual(grantingAction(compiled, scopes, view), grantingAction(compiled, scopes, known));
+          assert.deepEqual(approvalRule(compiled, view), approvalRule(compiled, known));
+        }
+      }
   });
 });

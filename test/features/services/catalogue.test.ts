@@ -13,7 +13,7 @@ import {
 import type { CallView } from '#features/policy/model.ts';
 import { type CatalogueEntry, documentsOf, readEntry } from '#features/services/catalogue.ts';
 import { REQUEST_BODY_BYTES_MAX } from '#kernel/limits.ts';
-import type { CallInput } from '#pipeline/call.ts';
+import { type CallInput, callOf } from '#pipeline/call.ts';
 import { readPayload, readTarget, viewOf } from '#pipeline/request.ts';
 import { readYaml } from '#platform/yaml/read.ts';
 import { catalogue, readConfig } from '../../../src/config.ts';
@@ -63,7 +63,7 @@ function viewFor({ service }: CompiledService, example: Example): CallView {
   const [method, path] = example.call.split(' ');
   const type = example.form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' };
   const body = example.form ?? example.json;
-  const call = { service: service.name, method, path, headers: type, body } as CallInput;
+  const call = callOf({ service: service.name, method, path, headers: type, body } as CallInput);
   const target = readTarget(call, service);
   const payload = readPayload(call, service, REQUEST_BODY_BYTES_MAX);
   assert.ok(target.ok && payload.ok, `${example.call} is no call: ${JSON.stringify([target, payload])}`);

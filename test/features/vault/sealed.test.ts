@@ -32,6 +32,7 @@ const BILLING: Service = {
   verify: undefined,
   headersAllow: [],
   headersFixed: [],
+  headersVolatile: [],
   actions: [],
   approval: [],
 };

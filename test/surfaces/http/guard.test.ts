@@ -61,3 +61,11 @@ test('paths that could mean two things are refused', () => {
   }
   assert.equal(get('/v1/.well-known/jwks.json'), undefined);
 });
+
+test('the path form keeps its raw path for the URL gate, on the network alone; a token of ours is refused under any name', () => {
+  const key = `sk_live_${'0'.repeat(64)}`;
+  assert.equal(get('/proxy/shop/a%2Fb//c?key=1&token=2'), undefined);
+  assert.equal(get(`/proxy/shop/a?x=${key}`), 'UNAUTHORIZED');
+  assert.equal(get('/proxy/shop/a', ['Host', 'evil.test']), 'INVALID_REQUEST');
+  assert.equal(guardRequest(request('/proxy/shop/a%2Fb', []), undefined)?.code, 'NOT_FOUND');
+});

@@ -1,0 +1,98 @@
+// Step 10: the scrubbed and inspected answer goes to the caller, collected into one object or as a stream. What was begun
+// and cannot be finished is a fault here, so that a surface breaks its connection and no cut answer looks whole.
+import { asFault, Fault } from '#kernel/errors.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
+import { contentLength } from '#platform/net/response-headers.ts';
+import { answerOf, type Shape } from './answer.ts';
+import type { CallAnswer } from './call.ts';
+import type { Inspected } from './inspect.ts';
+import type { HeaderList } from './request.ts';
+import { withheld } from './scrub.ts';
+
+declare const delivered: unique symbol;
+/** The caller has the whole answer, or has it once `answer` is given to it. */
+export type Delivered<T> = {
+  readonly [delivered]: true;
+  readonly from: Inspected;
+  readonly answer: (shape: Shape) => T;
+};
+
+export type Delivery<T> = {
+  /** Whether the answer is passed on as it comes. */
+  readonly streams: boolean;
+  readonly deliver: (from: Inspected, entryId: string) => Promise<Result<Delivered<T>>>;
+};
+
+export type Head = {
+  readonly status: number;
+  readonly headers: HeaderList;
+  /** Length of the body, where it is known for certain. */
+  readonly lengthBytes: number | undefined;
+  /** Audit entry of the intent. */
+  readonly entryId: string;
+};
+
+/** Where a streamed answer goes. Each promise rejects when the client has gone. */
+export type Sink = {
+  readonly start: (head: Head) => void;
+  /** Resolves when more may be given: what the client does not take, the upstream is not asked for. */
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+  readonly end: () => Promise<void>;
+};
+
+const done = <T>(from: Inspected, answer: (shape: Shape) => T): Result<Delivered<T>> =>
+  ok({ from, answer } as Delivered<T>);
+
+/** The whole answer as one object; past the limit it is cut, and says so. */
+export function collected(bodyCharsMax: number | undefined): Delivery<CallAnswer> {
+  return {
+    streams: false,
+    deliver: async (from) => {
+      const { body, bytesMax, tally } = from.from;
+      const parts: Uint8Array[] = [];
+      try {
+        for await (const part of body) parts.push(part);
+      } catch (thrown) {
+        return refuse(asFault(thrown));
+      }
+      const whole = Buffer.concat(parts);
+      // Markers may be longer than what they stand for.
+      const shown = whole.length > bytesMax ? whole.subarray(0, bytesMax) : whole;
+      const truncated = tally.cut || shown.length < whole.length;
+      return done(from, (shape) => answerOf({ from, body: shown, truncated }, { ...shape, bodyCharsMax }));
+    },
+  };
+}
+
+/** Piece by piece into the sink; past the limit the stream is closed (contract 5). */
+export function streamed(sink: Sink): Delivery<void> {
+  return {
+    streams: true,
+    deliver: async (from, entryId) => {
+      const { status, headers, lengthBytes, body, tally, bytesMax, discard } = from.from;
+      const declared = contentLength(from.from.from.response.headers);
+      if (declared !== undefined && declared > bytesMax)
+        return withheld({ status, discard }, `answer of ${declared} bytes is over the limit`);
+      try {
+        sink.start({ status, headers, lengthBytes, entryId });
+        for await (const part of body) await sink.write(part);
+        if (tally.cut) return tooLong(status, bytesMax);
+        await sink.end();
+      } catch (thrown) {
+        return refuse(thrown instanceof Fault ? thrown : gone(status, thrown));
+      }
+      return done(from, () => undefined);
+    },
+  };
+}
+
+function tooLong(status: number, bytesMax: number): Result<never> {
+  const detail = `the answer went on past ${bytesMax} bytes; its stream was closed`;
+  const metadata = { sent: true, upstream_status: status, reason: 'too_long' };
+  return refuse(new Fault('RESPONSE_WITHHELD', { detail, metadata }));
+}
+
+function gone(status: number, cause: unknown): Fault {
+  const metadata = { sent: true, upstream_status: status, reason: 'aborted' };
+  return new Fault('UPSTREAM_UNREACHABLE', { detail: 'the caller went away', metadata, cause });
+}

@@ -1,0 +1,59 @@
+// The client's side of a streamed answer: head, pieces under back-pressure, end. A client that has gone or takes nothing
+// makes the next piece fail, which ends the call to the service.
+import type { ServerResponse } from 'node:http';
+import { STREAM_CLIENT_STALL_MS } from '#kernel/limits.ts';
+import type { Head, Sink } from '#pipeline/deliver.ts';
+
+/** An answer of an upstream opened in a browser is a page without rights, and is kept by no cache. */
+const OURS: readonly string[] = [
+  ...['content-security-policy', 'sandbox'],
+  ...['x-content-type-options', 'nosniff'],
+  ...['cache-control', 'no-store'],
+];
+const REPLACED = new Set(['cache-control', 'x-content-type-options']);
+/** RFC 9110 15.3.5, 15.4.5: these have no body, and a length would only be about another answer. */
+const BODILESS = new Set([204, 304]);
+
+type Shown = (headers: Head['headers']) => Head['headers'];
+
+export function createSink(response: ServerResponse, shown: Shown): Sink {
+  return {
+    start: (head) => {
+      if (response.destroyed) throw new Error('the client has gone');
+      // The socket's own clock: it runs only while nothing moves, and only waiting bytes are the client's fault.
+      response.setTimeout(STREAM_CLIENT_STALL_MS, () => {
+        if (response.writableNeedDrain) response.destroy();
+      });
+      response.writeHead(head.status, flat(head, shown));
+      // Head and first piece leave in one packet where both are there; the head of a slow answer does not wait for it.
+      setImmediate(() => response.flushHeaders());
+    },
+    write: (bytes) => {
+      if (response.destroyed) return Promise.reject(new Error('the client has gone'));
+      return response.write(bytes) ? Promise.resolve() : next(response, 'drain');
+    },
+    end: () => {
+      const finished = next(response, 'finish');
+      response.end();
+      return finished;
+    },
+  };
+}
+
+function flat({ status, headers, lengthBytes, entryId }: Head, shown: Shown): string[] {
+  const kept = shown(headers).filter(([name]) => !REPLACED.has(name));
+  const length =
+    lengthBytes === undefined || BODILESS.has(status) ? [] : ['content-length', String(lengthBytes)];
+  return [...kept.flat(), ...OURS, 'x-stack-entry', entryId, ...length];
+}
+
+function next(response: ServerResponse, event: 'drain' | 'finish'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      response.off(event, settle).off('close', settle);
+      if (event === 'finish' ? response.writableFinished : !response.destroyed) resolve();
+      else reject(new Error('the client has gone'));
+    };
+    response.on(event, settle).on('close', settle);
+  });
+}
