@@ -20,6 +20,8 @@ import { createAuthorize } from '#pipeline/authorize.ts';
 import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
 import { createIntend } from '#pipeline/intend.ts';
+import { createMeasures, type Measures } from '#pipeline/measure.ts';
+import { metricsOperation } from '#pipeline/metrics-operation.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
 import { createDraft, createRecorder, type DraftEntry } from '#pipeline/record.ts';
 import { recover } from '#pipeline/recover.ts';
@@ -27,9 +29,10 @@ import { createRedactors } from '#pipeline/redact.ts';
 import { createRegistry } from '#pipeline/registry.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
-import { openStorage, type Storage } from '#pipeline/storage.ts';
+import { openStorage, type Storage, type StorageWatch } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
 import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
+import { watchStorage } from '#pipeline/watch-storage.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
 import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
@@ -40,15 +43,17 @@ import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#plat
 import { type Schedule, startJobs } from '#platform/host/schedule.ts';
 import { type Watch, watchFiles } from '#platform/host/watch.ts';
 import type { Log } from '#platform/log/log.ts';
-import { isLoopbackAddress } from '#platform/net/address.ts';
+import { closedPlaces, isLoopbackPlace } from '#platform/net/listening.ts';
 import { socketPathOf } from '#platform/net/local-socket.ts';
 import { systemResolver } from '#platform/net/resolve.ts';
 import { createUpstream } from '#platform/net/upstream.ts';
 import type { SelfCheck } from '#platform/storage/database.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 import { createApp } from '#surfaces/http/app.ts';
+import { createDoor } from '#surfaces/http/door.ts';
 import { hostList } from '#surfaces/http/guard.ts';
-import { type Listener, listen } from '#surfaces/http/listener.ts';
+import { type Listener, listen, OPEN_DOOR } from '#surfaces/http/listener.ts';
+import { createPeers } from '#surfaces/http/peers.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import type { Config, ConfigRead } from './config.ts';
 import { type Cause, createLiveConfig, digestOf, type LiveConfig } from './live-config.ts';
@@ -80,11 +85,14 @@ const EXIT_HELD = 3;
 export async function openAppliance(config: Config, machine: Machine): Promise<Appliance> {
   const root = rootKey(config, machine);
   const envelope = createEnvelope(await loadSodium(), machine.host.randomBytes);
-  const storage = await hold(config, machine, (rows) => {
-    openKeyring(rows, { envelope, host: machine.host, root });
+  const measures = createMeasures(machine.version);
+  measures.configLoad('success', machine.host.nowMs());
+  const storage = await hold(config, machine, {
+    tryKey: (rows) => void openKeyring(rows, { envelope, host: machine.host, root }),
+    watch: watchStorage({ ...machine, measures }),
   });
   try {
-    return await assemble(config, machine, { root, envelope, storage });
+    return await assemble(config, machine, { root, envelope, storage, measures });
   } catch (thrown) {
     await storage.close();
     throw haltOf(thrown);
@@ -108,11 +116,16 @@ function rootKey({ keyFile, dataDir }: Config, { host }: Machine): Sensitive<Uin
   }
 }
 
-/** `tryKey` throws where the root key does not open the keyring; a state it cannot open stays as it is. */
+type Holding = {
+  /** Throws where the root key does not open the keyring; a state it cannot open stays as it is. */
+  readonly tryKey: (rows: Awaited<ReturnType<typeof allKeyring>>) => void;
+  readonly watch: StorageWatch;
+};
+
 async function hold(
   { dataDir }: Config,
   { assets, host }: Machine,
-  tryKey: (rows: Awaited<ReturnType<typeof allKeyring>>) => void,
+  { tryKey, watch }: Holding,
 ): Promise<Storage> {
   let storage: Storage | undefined;
   try {
@@ -121,6 +134,7 @@ async function hold(
       program: assets.program,
       nowMs: host.nowMs(),
       inspect: async (reader) => tryKey(await allKeyring(reader)),
+      watch,
     });
   } catch (thrown) {
     throw haltOf(thrown);
@@ -133,11 +147,12 @@ type State = {
   readonly root: Sensitive<Uint8Array>;
   readonly envelope: Envelope;
   readonly storage: Storage;
+  readonly measures: Measures;
 };
 
 async function assemble(config: Config, machine: Machine, state: State): Promise<Appliance> {
   const { host, log } = machine;
-  const { storage } = state;
+  const { storage, measures } = state;
   const draft = createDraft(host);
   const base = await openBase(config, machine, { ...state, draft });
   const unknown = await recover({ reader: storage.reader, committer: storage.committer, draft });
@@ -145,13 +160,33 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   let port = config.listen.port;
   const upstream = createUpstream({
     resolver: systemResolver,
-    closed: (address, target) => target === port && isLoopbackAddress(address),
+    closed: closedPlaces(() => ({ ...config.listen, port })),
   });
   const { live } = base;
-  const { registry, line } = buildLines(machine, { ...base, storage, draft, upstream });
-  const surface: Surface = { registry, line, host, log, unready: storage.failure, version: machine.version };
+  const lines = buildLines(machine, { ...base, ...state, draft, upstream });
+  const peers = createPeers({
+    loopbackOnly: isLoopbackPlace(config.listen),
+    proxies: () => live.current().behindProxy,
+    publicUrl: () => live.current().publicUrl,
+  });
+  const surface: Surface = {
+    ...lines,
+    host,
+    log,
+    unready: storage.failure,
+    version: machine.version,
+    metrics: metricsOperation(measures),
+    measure: measures,
+    peers,
+  };
   const jobs = [prunePassports({ reader: storage.reader, commit: storage.committer.commit, draft, host })];
   const listeners: Listener[] = [];
+  measures.look({
+    isService: (name) => live.current().services.has(name),
+    callsInFlight: lines.callsInFlight,
+    connections: () => listeners.reduce((sum, listener) => sum + listener.connections(), 0),
+    writerQueue: storage.depth,
+  });
   let schedule: Schedule | undefined;
   let watch: Watch | undefined;
   const reload = (by: Cause['by']): Promise<unknown> => live.reload({ by, actor: OPERATOR });
@@ -166,11 +201,13 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
         await listen(
           { path: socket },
           createApp(surface, 'socket', () => hostList(names())),
+          OPEN_DOOR,
         ),
       );
       const network = await listen(
         config.listen,
         createApp(surface, 'network', () => hostList(names())),
+        createDoor({ peers, host, log, measure: measures }),
       );
       listeners.push(network);
       port = network.port;
@@ -282,12 +319,13 @@ async function commitSetup(
 type Base = Awaited<ReturnType<typeof openBase>>;
 type Deps = Base & {
   readonly storage: Storage;
+  readonly measures: Measures;
   readonly draft: DraftEntry;
   readonly upstream: ReturnType<typeof createUpstream>;
 };
 
 function buildLines({ host, log }: Machine, deps: Deps) {
-  const { storage, draft, credentials, directory, key, live } = deps;
+  const { storage, draft, credentials, directory, key, live, measures: measure } = deps;
   const config = live.current;
   const { reader, committer } = storage;
   const issuer = (): string => config().publicUrl;
@@ -311,7 +349,7 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   });
   const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
-  const recorder = createRecorder({ committer, draft, host, log });
+  const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
       services: { find },
@@ -323,13 +361,18 @@ function buildLines({ host, log }: Machine, deps: Deps) {
     authorize: authorizeFrom(live.service),
     detectors: [],
     intend: createIntend({ committer, draft, host }),
-    inject: createInject(credentials),
-    forward: createForward({ upstream: deps.upstream, timeoutMs: () => config().limits.callTimeoutMs }),
+    inject: createInject(credentials, measure),
+    forward: createForward({
+      upstream: deps.upstream,
+      timeoutMs: () => config().limits.callTimeoutMs,
+      host,
+      measure,
+    }),
     scrub: createScrub({
       redactor: createRedactors(credentials),
       bytesMax: () => config().limits.responseBytesMax,
     }),
-    settle: createSettle({ committer, draft, host, log }),
+    settle: createSettle({ committer, draft, host, log, measure }),
     recorder,
   };
   const traffic = createTraffic(steps);
@@ -341,9 +384,18 @@ function buildLines({ host, log }: Machine, deps: Deps) {
   const committed = async (action: string): Promise<void> => {
     if (action.startsWith('secret.')) await credentials.reload();
   };
-  const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
+  const line = createOperationLine({
+    authenticator,
+    committer,
+    recorder,
+    draft,
+    host,
+    log,
+    committed,
+    measure,
+  });
   const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
-  return { registry: createRegistry(operations), line };
+  return { registry: createRegistry(operations), line, callsInFlight: traffic.inFlight };
 }
 
 type KeyDeps = Base & { readonly storage: Storage; readonly draft: DraftEntry; readonly host: Host };

@@ -5,6 +5,7 @@ import { SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
 import { locateAssets } from '#platform/host/assets.ts';
 import { systemHost } from '#platform/host/host.ts';
 import { createLog } from '#platform/log/log.ts';
+import { urlOf } from '#platform/net/listening.ts';
 import { callSocket, socketPathOf } from '#platform/net/local-socket.ts';
 import { type Arguments, readArguments, USAGE } from '#surfaces/cli/arguments.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
@@ -21,7 +22,12 @@ const OWNER_ONLY = 0o077;
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 const err = (text: string): void => void process.stderr.write(`${text}\n`);
 const environment = (name: string): string | undefined => process.env[name];
-const log = createLog({ write: (line) => void process.stderr.write(line) });
+const atTerminal = process.stderr.isTTY === true;
+const colours = atTerminal && (environment('NO_COLOR') ?? '') === '' && environment('TERM') !== 'dumb';
+const log = createLog(
+  { write: (line) => void process.stderr.write(line) },
+  { terminal: atTerminal, colours },
+);
 
 async function main(argv: readonly string[]): Promise<number> {
   if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
@@ -39,6 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return say(args.json ? JSON.stringify({ version: manifest.version }) : manifest.version);
   const config = readConfigOrExplain(args);
   if (config === undefined) return EXIT.usage;
+  log.configure(config.log);
   if (args.command === 'check')
     return say(args.json ? JSON.stringify({ valid: true }) : `${args.config}: no mistakes`);
   return args.command === 'init' ? init(args, config) : serve(config);
@@ -127,9 +134,15 @@ async function serve(config: Config): Promise<number> {
   const { port } = await appliance.listen();
   const { sqliteVersion, synchronous } = appliance.check;
   const { version } = manifest;
-  log.info('started', { version, node: process.versions.node, sqlite: sqliteVersion, synchronous });
+  log.info('started', {
+    listening: urlOf({ ...config.listen, port }),
+    version,
+    node: process.versions.node,
+    sqlite: sqliteVersion,
+    synchronous,
+  });
   const ready = {
-    listening: `http://${config.listen.host}:${port}`,
+    listening: urlOf({ ...config.listen, port }),
     mcp_url: `${config.publicUrl}/mcp`,
     pid: process.pid,
   };
@@ -138,7 +151,9 @@ async function serve(config: Config): Promise<number> {
   // A second signal means now; what is durable stays so.
   process.once('SIGTERM', () => process.exit(EXIT.done));
   process.once('SIGINT', () => process.exit(EXIT.done));
+  log.info('stopping');
   await appliance.close(SHUTDOWN_GRACE_MS);
+  log.info('stopped');
   return EXIT.done;
 }
 

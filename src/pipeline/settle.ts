@@ -8,6 +8,7 @@ import type { CallAnswer } from './call.ts';
 import type { Committer } from './commit.ts';
 import type { Inspected } from './inspect.ts';
 import type { Intended } from './intend.ts';
+import { type CallEnd, endOf, type Meter } from './measure.ts';
 import type { DraftEntry } from './record.ts';
 
 type Deps = {
@@ -15,6 +16,7 @@ type Deps = {
   readonly draft: DraftEntry;
   readonly host: Host;
   readonly log: Log;
+  readonly measure: Pick<Meter, 'call'>;
 };
 
 export type Settle = {
@@ -30,11 +32,13 @@ export function createSettle(deps: Deps): Settle {
       const { status, bodyBytes } = from.from;
       const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
       write(deps, intended, { outcome, status, bytes_in: bodyBytes, duration_ms: durationMs });
+      count(deps, intended, { end: endOf(status), durationMs });
       return answerOf(from, { entryId: intended.intent.entry_id, durationMs, bodyCharsMax });
     },
     failure: (intended, fault) => {
       const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
       const status = fault.metadata['upstream_status'];
+      count(deps, intended, { end: fault.metadata['sent'] === true ? 'unknown' : 'failed', durationMs });
       write(deps, intended, {
         outcome: fault.metadata['sent'] === true ? 'unknown' : 'failure',
         status: typeof status === 'number' ? status : null,
@@ -44,6 +48,12 @@ export function createSettle(deps: Deps): Settle {
       });
     },
   };
+}
+
+type Ended = { readonly end: CallEnd; readonly durationMs: number };
+
+function count({ measure }: Deps, { intent }: Intended, ended: Ended): void {
+  measure.call({ service: intent.service, action: intent.service_action, ...ended });
 }
 
 function write({ committer, draft, log }: Deps, { intent }: Intended, fields: Partial<EntryDraft>): void {

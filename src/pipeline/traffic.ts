@@ -36,11 +36,16 @@ export type Journey = {
   readonly signal: AbortSignal;
 };
 
-export type Traffic = { readonly send: (journey: Journey) => Promise<Result<CallAnswer>> };
+export type Traffic = {
+  readonly send: (journey: Journey) => Promise<Result<CallAnswer>>;
+  /** Calls under way. */
+  readonly inFlight: () => number;
+};
 
 export function createTraffic(steps: Steps): Traffic {
   let inFlight = 0;
   return {
+    inFlight: () => inFlight,
     send: async (journey) => {
       if (inFlight >= CALLS_IN_FLIGHT_MAX) {
         return refuse(new Fault('RATE_LIMITED', { metadata: { retry_after_seconds: RETRY_AFTER_SECONDS } }));

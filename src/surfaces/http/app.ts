@@ -2,11 +2,14 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
 import { asFault, Fault } from '#kernel/errors.ts';
+import { createFold } from '#kernel/fold.ts';
+import { LOG_FOLD_KEYS_MAX, LOG_FOLD_MS, LOG_TEXT_CHARS_MAX } from '#kernel/limits.ts';
 import { mountMcp } from '#surfaces/mcp/mount.ts';
 import { mountDocuments } from '#surfaces/openapi/mount.ts';
 import { mountRest } from '#surfaces/rest/routes.ts';
 import { type Channel, sendFault, sendJson } from './exchange.ts';
 import { guardRequest, type HostList } from './guard.ts';
+import { mountMetrics } from './metrics.ts';
 import type { Surface } from './surface.ts';
 
 export function createApp(surface: Surface, channel: Channel, hosts: () => HostList): RequestListener {
@@ -16,13 +19,24 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   app.disable('etag');
   app.set('query parser', false);
   app.set('case sensitive routing', true);
+  const { measure, peers } = surface;
+  const tell = createTeller(surface);
   app.use((request, response, next) => {
-    const fault = guardRequest(request, channel === 'socket' ? undefined : hosts());
-    if (fault === undefined) next();
-    else sendFault(response, fault);
+    response.once('finish', () => measure.request(channel, response.statusCode));
+    if (channel === 'socket') {
+      const fault = guardRequest(request, undefined);
+      return fault === undefined ? next() : sendFault(response, fault);
+    }
+    const clear = peers.cameInClear(request) ? new Fault('TLS_REQUIRED') : undefined;
+    const fault = guardRequest(request, hosts()) ?? clear;
+    if (fault === undefined) return next();
+    measure.refusal(fault.code);
+    tell(peers.sourceOf(request), fault);
+    sendFault(response, fault);
   });
   mountHealth(app, surface);
   mountDocuments(app, surface);
+  mountMetrics(app, surface, channel);
   mountRest(app, surface, channel);
   if (channel === 'network') mountMcp(app, surface);
   app.use((_request: IncomingMessage, response: ServerResponse) =>
@@ -33,6 +47,16 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
     sendFault(response, asFault(thrown));
   });
   return app as unknown as RequestListener;
+}
+
+/** What the guard refuses reaches no record: the operator sees it here, once a minute per source and code. */
+function createTeller({ host, log }: Surface): (source: string, fault: Fault) => void {
+  const fold = createFold({ windowMs: LOG_FOLD_MS, keysMax: LOG_FOLD_KEYS_MAX });
+  return (source, fault) => {
+    if (!fold.due(`${source} ${fault.code}`, host.monotonicMs())) return;
+    const reason = fault.detail?.slice(0, LOG_TEXT_CHARS_MAX);
+    log.warn('request refused', { source, code: fault.code, reason });
+  };
 }
 
 /** Read by probes that hold no credential. */

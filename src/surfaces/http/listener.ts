@@ -1,5 +1,6 @@
 // The listeners: a TCP socket and the owner's local socket, under the bounds of kernel/limits.ts.
 import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import {
   LISTENER_CHECK_MS,
   LISTENER_CONNECTIONS_MAX,
@@ -14,11 +15,22 @@ export type Place = { readonly host: string; readonly port: number } | { readonl
 export type Listener = {
   /** The port that was bound; 0 for a local socket. */
   readonly port: number;
+  /** Open now. */
+  readonly connections: () => number;
   /** Stops accepting, waits for open requests up to `graceMs`, then cuts what is left. */
   readonly close: (graceMs: number) => Promise<void>;
 };
 
-export async function listen(place: Place, handler: RequestListener): Promise<Listener> {
+export type Refusal = 'peer' | 'full';
+export type Door = {
+  /** Asked before a byte is read; a connection that is not admitted is reset. */
+  readonly admits: (address: string | undefined) => boolean;
+  readonly refused: (why: Refusal, address: string | undefined) => void;
+};
+/** A local socket's file is its guard. */
+export const OPEN_DOOR: Door = { admits: () => true, refused: () => undefined };
+
+export async function listen(place: Place, handler: RequestListener, door: Door): Promise<Listener> {
   const server = createServer(
     {
       maxHeaderSize: LISTENER_HEADER_BYTES_MAX,
@@ -36,10 +48,28 @@ export async function listen(place: Place, handler: RequestListener): Promise<Li
   server.maxConnections = LISTENER_CONNECTIONS_MAX;
   // No tunnels. Node answers an upgrade that nobody listens for as the ordinary request it also is (clients that offer
   // h2c send one with every request), and closes on CONNECT.
+  const connections = guard(server, door);
   await bind(server, place);
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
-  return { port, close: (graceMs) => shut(server, graceMs) };
+  return { port, connections, close: (graceMs) => shut(server, graceMs) };
+}
+
+/** Answers how many connections are open. */
+function guard(server: Server, { admits, refused }: Door): () => number {
+  let open = 0;
+  server.on('connection', (socket: Socket) => {
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
+    const { remoteAddress } = socket;
+    if (admits(remoteAddress)) return;
+    socket.resetAndDestroy();
+    refused('peer', remoteAddress);
+  });
+  server.on('drop', (facts) => refused('full', facts?.remoteAddress));
+  return () => open;
 }
 
 function bind(server: Server, place: Place): Promise<void> {

@@ -1,8 +1,11 @@
 // What every way in is given by the composition root, and nothing more.
+import type { Operation } from '#kernel/operation.ts';
+import type { Meter } from '#pipeline/measure.ts';
 import type { OperationLine } from '#pipeline/operations.ts';
 import type { Registry } from '#pipeline/registry.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
+import type { Peers } from './peers.ts';
 
 export type Surface = {
   readonly registry: Registry;
@@ -12,4 +15,8 @@ export type Surface = {
   /** Why the appliance cannot take calls, or undefined when it can. */
   readonly unready: () => string | undefined;
   readonly version: string;
+  /** The verb of `GET /metrics`. */
+  readonly metrics: Operation;
+  readonly measure: Pick<Meter, 'refusal' | 'request'>;
+  readonly peers: Peers;
 };
