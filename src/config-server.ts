@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PROXY_RANGE_BITS_MIN, PROXY_RANGES_MAX } from '#kernel/limits.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogSettings } from '#platform/log/log.ts';
-import { type Cidr, parseRange } from '#platform/net/address.ts';
+import { parseRange } from '#platform/net/address.ts';
 import { isLoopbackPlace, type ListenPlace, readPlace } from '#platform/net/listening.ts';
 
 const PORT_MAX = 65_535;
@@ -90,7 +90,7 @@ export type ServerConfig = {
   readonly publicUrl: string;
   readonly hosts: readonly string[];
   /** Peers that are served beyond loopback, and whose X-Forwarded-For and -Proto are believed. */
-  readonly behindProxy: readonly Cidr[];
+  readonly behindProxy: readonly string[];
   readonly log: LogSettings;
 };
 
@@ -99,7 +99,7 @@ export function serverOf({ listen, public_url, hosts, behind_proxy, log }: Secti
     listen: placeOf(listen),
     publicUrl: public_url,
     hosts,
-    behindProxy: behind_proxy.flatMap((text) => parseRange(text) ?? []),
+    behindProxy: behind_proxy,
     log,
   };
 }

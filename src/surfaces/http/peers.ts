@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { FORWARDED_HOPS_MAX } from '#kernel/limits.ts';
-import { type Cidr, isLoopbackPeer, isPeerWithin, plainPeer } from '#platform/net/address.ts';
+import { type Cidr, isLoopbackPeer, isPeerWithin, parseRange, plainPeer } from '#platform/net/address.ts';
 
 export type Peers = {
   /** Before a byte is read: beyond loopback only listed proxies, and this machine itself. */
@@ -16,13 +16,15 @@ export type Peers = {
 
 type Deps = {
   readonly loopbackOnly: boolean;
-  readonly proxies: () => readonly Cidr[];
+  /** Addresses and ranges, as the config in force has them. */
+  readonly proxies: () => readonly string[];
   readonly publicUrl: () => string;
 };
 
 export function createPeers({ loopbackOnly, proxies, publicUrl }: Deps): Peers {
+  const ranges = createRanges(proxies);
   const isProxy = (address: string | undefined): address is string =>
-    address !== undefined && isPeerWithin(address, proxies());
+    address !== undefined && isPeerWithin(address, ranges());
   return {
     admits: (address) =>
       loopbackOnly || (address !== undefined && (isLoopbackPeer(address) || isProxy(address))),
@@ -35,6 +37,18 @@ export function createPeers({ loopbackOnly, proxies, publicUrl }: Deps): Peers {
       isProxy(request.socket.remoteAddress) &&
       listOf(request, 'x-forwarded-proto').at(-1)?.toLowerCase() === 'http' &&
       publicUrl().startsWith('https:'),
+  };
+}
+
+/** Read once per list: a reload brings another. */
+function createRanges(texts: () => readonly string[]): () => readonly Cidr[] {
+  let of: readonly string[] | undefined;
+  let ranges: readonly Cidr[] = [];
+  return () => {
+    if (of === texts()) return ranges;
+    of = texts();
+    ranges = of.flatMap((text) => parseRange(text) ?? []);
+    return ranges;
   };
 }
 
