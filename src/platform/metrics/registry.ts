@@ -22,6 +22,9 @@ export type Metrics = {
 /** What `text` is, for the Content-Type header. */
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
+/** How the package writes what the format calls NaN, such as the mean of nothing. */
+const NOT_A_NUMBER = / Nan$/gm;
+
 export function createMetrics(): Metrics {
   const registry = new Registry();
   // Memory, CPU, open files, delay of the event loop, garbage collection: under the names that dashboards know.
@@ -43,6 +46,6 @@ export function createMetrics(): Metrics {
     constant: ({ name, help }, labels) => {
       new Gauge({ name, help, labelNames: Object.keys(labels), registers }).set(labels, 1);
     },
-    text: () => registry.metrics(),
+    text: async () => (await registry.metrics()).replaceAll(NOT_A_NUMBER, ' NaN'),
   };
 }
