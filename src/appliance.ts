@@ -1,6 +1,5 @@
 // Composition root: config and host in, one appliance out. Authority by wiring: each factory gets what it uses.
-import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
 import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
@@ -29,7 +28,7 @@ import { createRedactors } from '#pipeline/redact.ts';
 import { createRegistry } from '#pipeline/registry.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
-import { openStorage, type Storage, type StorageWatch } from '#pipeline/storage.ts';
+import type { Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
 import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
 import { watchStorage } from '#pipeline/watch-storage.ts';
@@ -39,16 +38,14 @@ import { loadSodium } from '#platform/crypto/sodium.ts';
 import type { Assets } from '#platform/host/assets.ts';
 import { readConfigText } from '#platform/host/files.ts';
 import type { Host } from '#platform/host/host.ts';
-import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
 import { type Schedule, startJobs } from '#platform/host/schedule.ts';
 import { type Watch, watchFiles } from '#platform/host/watch.ts';
-import type { Log } from '#platform/log/log.ts';
+import type { Log, ProcessLog } from '#platform/log/log.ts';
 import { closedPlaces, isLoopbackPlace } from '#platform/net/listening.ts';
 import { socketPathOf } from '#platform/net/local-socket.ts';
 import { systemResolver } from '#platform/net/resolve.ts';
 import { createUpstream } from '#platform/net/upstream.ts';
 import type { SelfCheck } from '#platform/storage/database.ts';
-import { Halt } from '#surfaces/cli/halt.ts';
 import { createApp } from '#surfaces/http/app.ts';
 import { createDoor } from '#surfaces/http/door.ts';
 import { hostList } from '#surfaces/http/guard.ts';
@@ -57,11 +54,12 @@ import { createPeers } from '#surfaces/http/peers.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import type { Config, ConfigRead } from './config.ts';
 import { type Cause, createLiveConfig, digestOf, type LiveConfig } from './live-config.ts';
+import { haltOf, hold, rootKey } from './open-state.ts';
 import { allOperations } from './operations.ts';
 
 export type Machine = {
   readonly host: Host;
-  readonly log: Log;
+  readonly log: ProcessLog;
   readonly assets: Assets;
   readonly environment: (name: string) => string | undefined;
   /** The config file as it is now, for a reload. */
@@ -79,9 +77,6 @@ export type Appliance = {
   readonly close: (graceMs: number) => Promise<void>;
 };
 
-const EXIT_REFUSED = 1;
-const EXIT_USAGE = 2;
-const EXIT_HELD = 3;
 export async function openAppliance(config: Config, machine: Machine): Promise<Appliance> {
   const root = rootKey(config, machine);
   const envelope = createEnvelope(await loadSodium(), machine.host.randomBytes);
@@ -97,50 +92,6 @@ export async function openAppliance(config: Config, machine: Machine): Promise<A
     await storage.close();
     throw haltOf(thrown);
   }
-}
-
-const haltOf = (thrown: unknown): unknown =>
-  thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
-
-function rootKey({ keyFile, dataDir }: Config, { host }: Machine): Sensitive<Uint8Array> {
-  try {
-    if (!keyFileExists(keyFile)) {
-      if (existsSync(join(dataDir, 'stack.db'))) {
-        throw new Error(`key file ${keyFile} is missing, but ${dataDir} holds a vault it opens; put it back`);
-      }
-      createKeyFile(keyFile, host.randomBytes(ROOT_KEY_BYTES));
-    }
-    return readKeyFile(keyFile);
-  } catch (thrown) {
-    throw new Halt(thrown instanceof Error ? thrown.message : String(thrown), EXIT_USAGE);
-  }
-}
-
-type Holding = {
-  /** Throws where the root key does not open the keyring; a state it cannot open stays as it is. */
-  readonly tryKey: (rows: Awaited<ReturnType<typeof allKeyring>>) => void;
-  readonly watch: StorageWatch;
-};
-
-async function hold(
-  { dataDir }: Config,
-  { assets, host }: Machine,
-  { tryKey, watch }: Holding,
-): Promise<Storage> {
-  let storage: Storage | undefined;
-  try {
-    storage = await openStorage(dataDir, {
-      addonPath: assets.addonPath,
-      program: assets.program,
-      nowMs: host.nowMs(),
-      inspect: async (reader) => tryKey(await allKeyring(reader)),
-      watch,
-    });
-  } catch (thrown) {
-    throw haltOf(thrown);
-  }
-  if (storage === undefined) throw new Halt(`another instance holds ${dataDir}`, EXIT_HELD);
-  return storage;
 }
 
 type State = {
@@ -164,21 +115,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   });
   const { live } = base;
   const lines = buildLines(machine, { ...base, ...state, draft, upstream });
-  const peers = createPeers({
-    loopbackOnly: isLoopbackPlace(config.listen),
-    proxies: () => live.current().behindProxy,
-    publicUrl: () => live.current().publicUrl,
-  });
-  const surface: Surface = {
-    ...lines,
-    host,
-    log,
-    unready: storage.failure,
-    version: machine.version,
-    metrics: metricsOperation(measures),
-    measure: measures,
-    peers,
-  };
+  const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
   const jobs = [prunePassports({ reader: storage.reader, commit: storage.committer.commit, draft, host })];
   const listeners: Listener[] = [];
   measures.look({
@@ -204,11 +141,8 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
           OPEN_DOOR,
         ),
       );
-      const network = await listen(
-        config.listen,
-        createApp(surface, 'network', () => hostList(names())),
-        createDoor({ peers, host, log, measure: measures }),
-      );
+      const app = createApp(surface, 'network', () => hostList(names()));
+      const network = await listen(config.listen, app, createDoor(surface));
       listeners.push(network);
       port = network.port;
       schedule = startJobs(jobs, (job, thrown) => log.error('job failed', { job, error: String(thrown) }));
@@ -231,6 +165,24 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
       await storage.close();
     },
   };
+}
+
+type Behind = Pick<Surface, 'unready'> & {
+  readonly lines: ReturnType<typeof buildLines>;
+  readonly measures: Measures;
+  readonly live: LiveConfig;
+};
+
+/** What every way in is given. */
+function surfaceOf(config: Config, { host, log, version }: Machine, behind: Behind): Surface {
+  const { lines, measures, live, unready } = behind;
+  const peers = createPeers({
+    loopbackOnly: isLoopbackPlace(config.listen),
+    proxies: () => live.current().behindProxy,
+    publicUrl: () => live.current().publicUrl,
+  });
+  const metrics = metricsOperation(measures);
+  return { ...lines, host, log, unready, version, metrics, measure: measures, peers };
 }
 
 /** Whoever may write the file or send a signal is the person of the local socket (contract 2). */
@@ -292,7 +244,17 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   const pepper = deriveKey(root.reveal(), 'stack/api-key-pepper');
   const { committer } = storage;
   const read = machine.readConfig;
-  const live = createLiveConfig(config, { read, credentials, committer, reader, draft, host, log });
+  const live = createLiveConfig(config, {
+    read,
+    credentials,
+    committer,
+    reader,
+    draft,
+    host,
+    log,
+    measure: deps.measures,
+    adopted: (next) => log.configure(next.log),
+  });
   const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
   return { keyring: ring.keyring, key: passportKey.key, credentials, pepper, directory, live };
 }
@@ -324,31 +286,37 @@ type Deps = Base & {
   readonly upstream: ReturnType<typeof createUpstream>;
 };
 
-function buildLines({ host, log }: Machine, deps: Deps) {
-  const { storage, draft, credentials, directory, key, live, measures: measure } = deps;
-  const config = live.current;
+/** Who calls: keys, passports, and the standing passports of X-Stack-Agent. */
+function buildAuthentication({ host }: Machine, deps: Deps) {
+  const { storage, draft, directory, key, live } = deps;
   const { reader, committer } = storage;
-  const issuer = (): string => config().publicUrl;
-  const keys = new Map([[key.kid, key.publicKey]]);
   const verifier = createPassportVerifier({
     reader,
-    keys,
-    issuer,
+    keys: new Map([[key.kid, key.publicKey]]),
+    issuer: () => live.current().publicUrl,
     findAgent: directory.find,
     host,
   });
-  const ttlSeconds = (): number => config().passports.ttlSeconds;
   const standing = createStanding({
     reader,
     verifier,
     findAgent: directory.find,
     commit: committer.commit,
     draft,
-    ttlSeconds,
+    ttlSeconds: () => live.current().passports.ttlSeconds,
     host,
   });
-  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper });
-  const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
+  const keys = createKeyVerifier({ reader, pepper: deps.pepper });
+  const authenticator = createAuthenticator({ keys, passports: verifier, directory, standing });
+  return { verifier, authenticator };
+}
+
+function buildLines(machine: Machine, deps: Deps) {
+  const { host, log } = machine;
+  const { storage, draft, credentials, live, measures: measure } = deps;
+  const config = live.current;
+  const { committer } = storage;
+  const { verifier, authenticator } = buildAuthentication(machine, deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({

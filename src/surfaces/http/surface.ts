@@ -17,6 +17,6 @@ export type Surface = {
   readonly version: string;
   /** The verb of `GET /metrics`. */
   readonly metrics: Operation;
-  readonly measure: Pick<Meter, 'refusal' | 'request'>;
+  readonly measure: Pick<Meter, 'refusal' | 'request' | 'connectionRefused'>;
   readonly peers: Peers;
 };
