@@ -14,6 +14,8 @@ export function metricsOperation({ text }: Pick<Measures, 'text'>): Operation {
     scope: 'audit:read',
     input: z.strictObject({}),
     output: z.string().describe('Metrics in the text format, version 0.0.4.'),
+    example: { input: {}, output: '# TYPE stack_calls_in_flight gauge\nstack_calls_in_flight 0\n' },
+    errors: [],
     route: { method: 'GET', path: '/metrics' },
     toolset: null,
     line: 'operations',
