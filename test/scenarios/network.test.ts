@@ -1,11 +1,11 @@
 // Listening on every address behind listed proxies: who is served, who is believed, and that no call comes back in.
 import assert from 'node:assert/strict';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { after, before, describe, it } from 'node:test';
-import { type Appliance, startAppliance } from '#test/support/appliance.ts';
+import { type Appliance, installation, stack, startAppliance } from '#test/support/appliance.ts';
 import { readExposition } from '#test/support/exposition.ts';
 import { askLocally } from '#test/support/requests.ts';
 
@@ -150,6 +150,37 @@ describe('forwarded headers', () => {
       statusOf(await send('127.0.0.1', '127.0.0.1', { ...key(), 'x-forwarded-proto': 'http' })),
       200,
     );
+  });
+});
+
+describe('an address that cannot be listened on', () => {
+  const serveAt = async (place: (port: number) => string) => {
+    const server = (port: number) => `
+  listen: "${place(port)}"
+  public_url: https://${PUBLIC}
+  behind_proxy: [ ${PROXY} ]`;
+    const at = await installation({ server });
+    try {
+      return await stack(at, ['serve', '--config', at.configFile]);
+    } finally {
+      await rm(at.dir, { recursive: true, force: true });
+    }
+  };
+
+  it('ends the start with one sentence: another program is there', async () => {
+    const { code, stderr, stdout } = await serveAt(() => `127.0.0.1:${appliance.port}`);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^stack: cannot listen on http:\/\/127\.0\.0\.1:\d+: another program listens there already \(EADDRINUSE\)$/m,
+    );
+    assert.ok(!stderr.includes('    at ') && !stdout.includes('listening'), stderr);
+  });
+
+  it('ends the start with one sentence: it is not of this machine', async () => {
+    const { code, stderr } = await serveAt((port) => `203.0.113.9:${port}`);
+    assert.equal(code, 1);
+    assert.match(stderr, /cannot listen on http:\/\/203\.0\.113\.9:\d+: this machine has no such address/);
   });
 });
 

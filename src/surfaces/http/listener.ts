@@ -10,6 +10,8 @@ import {
   LISTENER_KEEP_ALIVE_MS,
   LISTENER_REQUEST_TIMEOUT_MS,
 } from '#kernel/limits.ts';
+import { urlOf } from '#platform/net/listening.ts';
+import { Halt } from '#surfaces/cli/halt.ts';
 
 export type Place = { readonly host: string; readonly port: number } | { readonly path: string };
 export type Listener = {
@@ -74,12 +76,29 @@ function guard(server: Server, { admits, refused }: Door): () => number {
 
 function bind(server: Server, place: Place): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const failed = (error: NodeJS.ErrnoException): void =>
+      reject(new Halt(sentenceOf(place, error), EXIT_REFUSED));
+    server.once('error', failed);
     server.listen('path' in place ? { path: place.path } : { host: place.host, port: place.port }, () => {
-      server.off('error', reject);
+      server.off('error', failed);
       resolve();
     });
   });
+}
+
+/** Contract 1. */
+const EXIT_REFUSED = 1;
+/** What the operator can do something about. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there already',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user may not; ports below 1024 need CAP_NET_BIND_SERVICE',
+};
+
+function sentenceOf(place: Place, { code = '', message }: NodeJS.ErrnoException): string {
+  const where = 'path' in place ? place.path : urlOf(place);
+  const reason = REASONS[code];
+  return `cannot listen on ${where}: ${reason === undefined ? message : `${reason} (${code})`}`;
 }
 
 function shut(server: Server, graceMs: number): Promise<void> {
