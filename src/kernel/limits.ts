@@ -157,3 +157,5 @@ export const LOG_FOLD_KEYS_MAX = 1_000;
 export const LOG_TEXT_CHARS_MAX = 200;
 /** Names that one label of a metric may take. Services and actions are far fewer; reloads may bring others. */
 export const METRIC_LABEL_VALUES_MAX = 2_000;
+/** How often the delay of the event loop is sampled: fine enough for a stall, and an idle process sleeps. */
+export const EVENT_LOOP_SAMPLE_MS = 20;

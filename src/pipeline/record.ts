@@ -1,4 +1,5 @@
 // Drafts of audit entries: the id and the time are given here and nowhere else; refusals are recorded with their reason.
+
 import { draftEntry } from '#features/audit/entry.ts';
 import type { Fault } from '#kernel/errors.ts';
 import { createFold } from '#kernel/fold.ts';
@@ -7,6 +8,7 @@ import type { Caller, Trace } from '#kernel/operation.ts';
 import type { AuditLayer, EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
+import { placeOfPeer } from '#platform/net/address.ts';
 import type { Committer } from './commit.ts';
 import type { Meter } from './measure.ts';
 
@@ -80,7 +82,7 @@ export function createRecorder({ committer, draft, host, log, measure }: Deps): 
       );
     },
     refusedCredential: async (source, fault) => {
-      if (!fold.due(`${source} ${fault.code}`, host.monotonicMs())) return;
+      if (!fold.due(`${placeOfPeer(source)} ${fault.code}`, host.monotonicMs())) return;
       log.warn('credential refused', { source, code: fault.code });
       const detail = { source, reason: fault.detail ?? fault.code };
       const actor = { kind: 'anonymous', id: source };

@@ -141,6 +141,14 @@ describe('forwarded headers', () => {
     assert.equal((await sources()).length - before, 2);
   });
 
+  it('the addresses of one IPv6 host share an entry, another host has its own', async () => {
+    const before = (await sources()).length;
+    for (const hop of ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', '2001:db8:1:2:3:4:5:6', '2001:db8:1:3::1'])
+      await send(PROXY, '127.0.0.1', { 'x-forwarded-for': hop, authorization: 'Bearer sk_live_unknown' });
+    const gained = (await sources()).slice(0, -before);
+    assert.deepEqual(gained.sort(), ['2001:db8:1:2::1', '2001:db8:1:3::1']);
+  });
+
   it('a request that came to the proxy without TLS is refused, and is told to replace its key', async () => {
     const clear = await send(PROXY, '127.0.0.1', { ...key(), 'x-forwarded-proto': 'http' });
     assert.ok(clear !== 'closed' && clear.status === 403);

@@ -1,5 +1,6 @@
 // Metrics in a registry of their own, in the text format of Prometheus. A label's value is always one of few known words.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { EVENT_LOOP_SAMPLE_MS } from '#kernel/limits.ts';
 
 export type Named = { readonly name: string; readonly help: string };
 type Labelled<Label extends string> = Named & { readonly labels: readonly Label[] };
@@ -28,7 +29,7 @@ const NOT_A_NUMBER = / Nan$/gm;
 export function createMetrics(): Metrics {
   const registry = new Registry();
   // Memory, CPU, open files, delay of the event loop, garbage collection: under the names that dashboards know.
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
   const registers = [registry];
   return {
     counter: ({ name, help, labels }) => {

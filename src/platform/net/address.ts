@@ -10,6 +10,7 @@ export type Cidr = { readonly family: 4 | 6; readonly base: bigint; readonly bit
 
 const IPV4_BITS = 32;
 const IPV6_BITS = 128;
+const HEX = 16;
 
 /** RFC 6890 and its registry: nothing in here is global unicast. */
 const IPV4_CLOSED = [
@@ -145,4 +146,14 @@ export function plainPeer(text: string): string | undefined {
 export function isSameAddress(one: string, other: string): boolean {
   const [left, right] = [readPeer(one), readPeer(other)];
   return left !== undefined && left.family === right?.family && left.value === right.value;
+}
+
+/** What one host of a provider usually has for itself; a key of its own per address would cost it nothing. */
+const IPV6_HOST_BITS = 64n;
+
+/** For folding what comes from one place: the address, of IPv6 its /64. Any other text stands for itself. */
+export function placeOfPeer(text: string): string {
+  const peer = readPeer(text);
+  if (peer?.family !== 6) return text;
+  return `${(peer.value >> IPV6_HOST_BITS).toString(HEX)}::/64`;
 }

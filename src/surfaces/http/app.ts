@@ -1,9 +1,11 @@
 // The router: guard, health, REST and MCP on one Express app, the same for the network and the local socket.
+
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
 import { asFault, Fault } from '#kernel/errors.ts';
 import { createFold } from '#kernel/fold.ts';
 import { LOG_FOLD_KEYS_MAX, LOG_FOLD_MS, LOG_TEXT_CHARS_MAX } from '#kernel/limits.ts';
+import { placeOfPeer } from '#platform/net/address.ts';
 import { mountMcp } from '#surfaces/mcp/mount.ts';
 import { mountDocuments } from '#surfaces/openapi/mount.ts';
 import { mountRest } from '#surfaces/rest/routes.ts';
@@ -53,7 +55,7 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
 function createTeller({ host, log }: Surface): (source: string, fault: Fault) => void {
   const fold = createFold({ windowMs: LOG_FOLD_MS, keysMax: LOG_FOLD_KEYS_MAX });
   return (source, fault) => {
-    if (!fold.due(`${source} ${fault.code}`, host.monotonicMs())) return;
+    if (!fold.due(`${placeOfPeer(source)} ${fault.code}`, host.monotonicMs())) return;
     const reason = fault.detail?.slice(0, LOG_TEXT_CHARS_MAX);
     log.warn('request refused', { source, code: fault.code, reason });
   };

@@ -1,6 +1,8 @@
 // The door of the network listener: who is turned away is counted each time, and said once a minute per peer.
+
 import { createFold } from '#kernel/fold.ts';
 import { LOG_FOLD_KEYS_MAX, LOG_FOLD_MS } from '#kernel/limits.ts';
+import { placeOfPeer } from '#platform/net/address.ts';
 import type { Door } from './listener.ts';
 import type { Surface } from './surface.ts';
 
@@ -17,7 +19,7 @@ export function createDoor({ peers, host, log, measure }: Deps): Door {
     admits: peers.admits,
     refused: (why, peer = 'unknown') => {
       measure.connectionRefused(why);
-      if (!fold.due(`${why} ${peer}`, host.monotonicMs())) return;
+      if (!fold.due(`${why} ${placeOfPeer(peer)}`, host.monotonicMs())) return;
       log.warn('connection refused', { peer, reason: REASONS[why] });
     },
   };
