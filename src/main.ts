@@ -135,7 +135,7 @@ async function serve(config: Config): Promise<number> {
   const { sqliteVersion, synchronous } = appliance.check;
   const { version } = manifest;
   log.info('started', {
-    listening: urlOf({ ...config.listen, port }),
+    address: urlOf({ ...config.listen, port }),
     version,
     node: process.versions.node,
     sqlite: sqliteVersion,
