@@ -1,6 +1,5 @@
 // Composition root: config and host in, one appliance out. Authority by wiring: each factory gets what it uses.
-import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
 import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
@@ -24,6 +23,8 @@ import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
 import type { IncomingDetector } from '#pipeline/inspect.ts';
 import { createIntend } from '#pipeline/intend.ts';
+import { createMeasures, type Measures } from '#pipeline/measure.ts';
+import { metricsOperation } from '#pipeline/metrics-operation.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
 import { createDraft, createRecorder, type DraftEntry } from '#pipeline/record.ts';
 import { recover } from '#pipeline/recover.ts';
@@ -32,36 +33,38 @@ import { createRegistry } from '#pipeline/registry.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
-import { openStorage, type Storage } from '#pipeline/storage.ts';
+import type { Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
 import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
+import { watchStorage } from '#pipeline/watch-storage.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
 import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
 import type { Assets } from '#platform/host/assets.ts';
 import { readConfigText } from '#platform/host/files.ts';
 import type { Host } from '#platform/host/host.ts';
-import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
 import { type Schedule, startJobs } from '#platform/host/schedule.ts';
 import { type Watch, watchFiles } from '#platform/host/watch.ts';
-import type { Log } from '#platform/log/log.ts';
-import { isLoopbackAddress } from '#platform/net/address.ts';
+import type { Log, ProcessLog } from '#platform/log/log.ts';
+import { closedPlaces, isLoopbackPlace } from '#platform/net/listening.ts';
 import { socketPathOf } from '#platform/net/local-socket.ts';
 import { systemResolver } from '#platform/net/resolve.ts';
 import { createUpstream } from '#platform/net/upstream.ts';
 import type { SelfCheck } from '#platform/storage/database.ts';
-import { Halt } from '#surfaces/cli/halt.ts';
 import { createApp } from '#surfaces/http/app.ts';
+import { createDoor } from '#surfaces/http/door.ts';
 import { hostList } from '#surfaces/http/guard.ts';
-import { type Listener, listen } from '#surfaces/http/listener.ts';
+import { type Listener, listen, OPEN_DOOR } from '#surfaces/http/listener.ts';
+import { createPeers } from '#surfaces/http/peers.ts';
 import type { ServicePlace, Surface } from '#surfaces/http/surface.ts';
 import type { Config, ConfigRead } from './config.ts';
 import { type Cause, createLiveConfig, digestOf, type LiveConfig } from './live-config.ts';
+import { haltOf, hold, rootKey } from './open-state.ts';
 import { allOperations } from './operations.ts';
 
 export type Machine = {
   readonly host: Host;
-  readonly log: Log;
+  readonly log: ProcessLog;
   readonly assets: Assets;
   readonly environment: (name: string) => string | undefined;
   /** The config file as it is now, for a reload. */
@@ -79,70 +82,33 @@ export type Appliance = {
   readonly close: (graceMs: number) => Promise<void>;
 };
 
-const EXIT_REFUSED = 1;
-const EXIT_USAGE = 2;
-const EXIT_HELD = 3;
 export async function openAppliance(config: Config, machine: Machine): Promise<Appliance> {
   const root = rootKey(config, machine);
   const envelope = createEnvelope(await loadSodium(), machine.host.randomBytes);
-  const storage = await hold(config, machine, (rows) => {
-    openKeyring(rows, { envelope, host: machine.host, root });
+  const measures = createMeasures(machine.version);
+  measures.configLoad('success', machine.host.nowMs());
+  const storage = await hold(config, machine, {
+    tryKey: (rows) => void openKeyring(rows, { envelope, host: machine.host, root }),
+    watch: watchStorage({ ...machine, measures }),
   });
   try {
-    return await assemble(config, machine, { root, envelope, storage });
+    return await assemble(config, machine, { root, envelope, storage, measures });
   } catch (thrown) {
     await storage.close();
     throw haltOf(thrown);
   }
 }
 
-const haltOf = (thrown: unknown): unknown =>
-  thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
-
-function rootKey({ keyFile, dataDir }: Config, { host }: Machine): Sensitive<Uint8Array> {
-  try {
-    if (!keyFileExists(keyFile)) {
-      if (existsSync(join(dataDir, 'stack.db'))) {
-        throw new Error(`key file ${keyFile} is missing, but ${dataDir} holds a vault it opens; put it back`);
-      }
-      createKeyFile(keyFile, host.randomBytes(ROOT_KEY_BYTES));
-    }
-    return readKeyFile(keyFile);
-  } catch (thrown) {
-    throw new Halt(thrown instanceof Error ? thrown.message : String(thrown), EXIT_USAGE);
-  }
-}
-
-/** `tryKey` throws where the root key does not open the keyring; a state it cannot open stays as it is. */
-async function hold(
-  { dataDir }: Config,
-  { assets, host }: Machine,
-  tryKey: (rows: Awaited<ReturnType<typeof allKeyring>>) => void,
-): Promise<Storage> {
-  let storage: Storage | undefined;
-  try {
-    storage = await openStorage(dataDir, {
-      addonPath: assets.addonPath,
-      program: assets.program,
-      nowMs: host.nowMs(),
-      inspect: async (reader) => tryKey(await allKeyring(reader)),
-    });
-  } catch (thrown) {
-    throw haltOf(thrown);
-  }
-  if (storage === undefined) throw new Halt(`another instance holds ${dataDir}`, EXIT_HELD);
-  return storage;
-}
-
 type State = {
   readonly root: Sensitive<Uint8Array>;
   readonly envelope: Envelope;
   readonly storage: Storage;
+  readonly measures: Measures;
 };
 
 async function assemble(config: Config, machine: Machine, state: State): Promise<Appliance> {
   const { host, log } = machine;
-  const { storage } = state;
+  const { storage, measures } = state;
   const draft = createDraft(host);
   const base = await openBase(config, machine, { ...state, draft });
   const unknown = await recover({ reader: storage.reader, committer: storage.committer, draft });
@@ -150,24 +116,22 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   let port = config.listen.port;
   const upstream = createUpstream({
     resolver: systemResolver,
-    closed: (address, target) => target === port && isLoopbackAddress(address),
+    closed: closedPlaces(() => ({ ...config.listen, port })),
   });
   const { live } = base;
-  const lines = buildLines(machine, { ...base, storage, draft, upstream });
-  const surface: Surface = {
-    ...lines,
-    host,
-    log,
-    unready: storage.failure,
-    version: machine.version,
-    place: (name) => placeOf(live.service(name)?.service),
-    publicUrl: () => live.current().publicUrl,
-  };
+  const lines = buildLines(machine, { ...base, ...state, draft, upstream });
+  const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
   const { reader, committer } = storage;
   const work = { reader, commit: committer.commit, draft, host };
   const { keyring, credentials } = base;
   const jobs = [prunePassports(work), emptyOldRingKeys({ ...work, log, keyring, moved: credentials.reload })];
   const listeners: Listener[] = [];
+  measures.look({
+    isService: (name) => live.current().services.has(name),
+    callsInFlight: lines.callsInFlight,
+    connections: () => listeners.reduce((sum, listener) => sum + listener.connections(), 0),
+    writerQueue: storage.depth,
+  });
   let schedule: Schedule | undefined;
   let watch: Watch | undefined;
   const reload = (by: Cause['by']): Promise<unknown> => live.reload({ by, actor: OPERATOR });
@@ -182,12 +146,11 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
         await listen(
           { path: socket },
           createApp(surface, 'socket', () => hostList(names())),
+          OPEN_DOOR,
         ),
       );
-      const network = await listen(
-        config.listen,
-        createApp(surface, 'network', () => hostList(names())),
-      );
+      const app = createApp(surface, 'network', () => hostList(names()));
+      const network = await listen(config.listen, app, createDoor(surface));
       listeners.push(network);
       port = network.port;
       schedule = startJobs(jobs, (job, thrown) => log.error('job failed', { job, error: String(thrown) }));
@@ -210,6 +173,26 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
       await storage.close();
     },
   };
+}
+
+type Behind = Pick<Surface, 'unready'> & {
+  readonly lines: ReturnType<typeof buildLines>;
+  readonly measures: Measures;
+  readonly live: LiveConfig;
+};
+
+/** What every way in is given. */
+function surfaceOf(config: Config, { host, log, version }: Machine, behind: Behind): Surface {
+  const { lines, measures, live, unready } = behind;
+  const peers = createPeers({
+    loopbackOnly: isLoopbackPlace(config.listen),
+    proxies: () => live.current().behindProxy,
+    publicUrl: () => live.current().publicUrl,
+  });
+  const metrics = metricsOperation(measures);
+  const place = (name: string): ServicePlace | undefined => placeOf(live.service(name)?.service);
+  const publicUrl = (): string => live.current().publicUrl;
+  return { ...lines, host, log, unready, version, metrics, measure: measures, peers, place, publicUrl };
 }
 
 /** Whoever may write the file or send a signal is the person of the local socket (contract 2). */
@@ -267,7 +250,17 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   const pepper = deriveKey(root.reveal(), 'stack/api-key-pepper');
   const { committer } = storage;
   const read = machine.readConfig;
-  const live = createLiveConfig(config, { read, credentials, committer, reader, draft, host, log });
+  const live = createLiveConfig(config, {
+    read,
+    credentials,
+    committer,
+    reader,
+    draft,
+    host,
+    log,
+    measure: deps.measures,
+    adopted: (next) => log.configure(next.log),
+  });
   const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
   return { keyring: ring.keyring, keys: signing.keys, credentials, pepper, directory, live };
 }
@@ -294,36 +287,46 @@ async function commitSetup(
 type Base = Awaited<ReturnType<typeof openBase>>;
 type Deps = Base & {
   readonly storage: Storage;
+  readonly measures: Measures;
   readonly draft: DraftEntry;
   readonly upstream: ReturnType<typeof createUpstream>;
 };
 
-function buildLines({ host, log }: Machine, deps: Deps) {
-  const { storage, draft, credentials, directory, keys, live } = deps;
-  const config = live.current;
+/** Who calls: keys, passports, and the standing passports of X-Stack-Agent. */
+function buildAuthentication({ host }: Machine, deps: Deps) {
+  const { storage, draft, directory, keys, live } = deps;
   const { reader, committer } = storage;
-  const issuer = (): string => config().publicUrl;
   const verifier = createPassportVerifier({
     reader,
     keys,
-    issuer,
+    issuer: () => live.current().publicUrl,
     findAgent: directory.find,
     host,
   });
-  const ttlSeconds = (): number => config().passports.ttlSeconds;
   const standing = createStanding({
     reader,
     verifier,
     findAgent: directory.find,
     commit: committer.commit,
     draft,
-    ttlSeconds,
+    ttlSeconds: () => live.current().passports.ttlSeconds,
     host,
   });
   const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
-  const recorder = createRecorder({ committer, draft, host, log });
-  const detectors: readonly (OutgoingDetector & IncomingDetector)[] = [];
+  return { verifier, authenticator };
+}
+
+/** None yet; what they look at decides whether a body is read whole. */
+const detectors: readonly (OutgoingDetector & IncomingDetector)[] = [];
+
+function buildLines(machine: Machine, deps: Deps) {
+  const { host, log } = machine;
+  const { storage, draft, credentials, keys, live, measures: measure } = deps;
+  const config = live.current;
+  const { reader, committer } = storage;
+  const { verifier, authenticator } = buildAuthentication(machine, deps);
+  const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
       services: { find },
@@ -336,13 +339,18 @@ function buildLines({ host, log }: Machine, deps: Deps) {
     authorize: authorizeFrom(live.service),
     detectors,
     intend: createIntend({ committer, draft, host }),
-    inject: createInject(credentials),
-    forward: createForward({ upstream: deps.upstream, timeoutMs: () => config().limits.callTimeoutMs }),
+    inject: createInject(credentials, measure),
+    forward: createForward({
+      upstream: deps.upstream,
+      timeoutMs: () => config().limits.callTimeoutMs,
+      host,
+      measure,
+    }),
     scrub: createScrub({
       redactor: createRedactors(credentials),
       bytesMax: () => config().limits.responseBytesMax,
     }),
-    settle: createSettle({ committer, draft, host, log }),
+    settle: createSettle({ committer, draft, host, log, measure }),
     recorder,
   };
   const traffic = createTraffic(steps);
@@ -356,9 +364,18 @@ function buildLines({ host, log }: Machine, deps: Deps) {
     if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
     if (action === 'vault.rotate_signing_key') await keys.follow();
   };
-  const line = createOperationLine({ authenticator, committer, recorder, draft, host, log, committed });
+  const line = createOperationLine({
+    authenticator,
+    committer,
+    recorder,
+    draft,
+    host,
+    log,
+    committed,
+    measure,
+  });
   const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
-  return { registry: createRegistry(operations), line, traffic };
+  return { registry: createRegistry(operations), line, traffic, callsInFlight: traffic.inFlight };
 }
 
 function placeOf(service: Service | undefined): ServicePlace | undefined {

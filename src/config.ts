@@ -1,5 +1,5 @@
 // The whole config: every section in one schema. A bad file says every mistake at once and changes nothing (invariant 8).
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import type { AgentSettings } from '#features/agents/model.ts';
 import { agentSettings } from '#features/agents/settings.ts';
@@ -28,17 +28,15 @@ import { at, knownKeys, mistakesOf } from '#platform/yaml/mistakes.ts';
 import { type KeyPath, type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
 import { duration, size } from '#platform/yaml/units.ts';
 import { agentMistakes, caseMistakes, unknownService } from './config-agents.ts';
+import { type ServerConfig, serverOf, serverSettings, serverWarnings } from './config-server.ts';
 import { buildService } from './config-services.ts';
 
-export type Config = {
+export type Config = ServerConfig & {
   readonly configPath: string;
   /** The whole file as read, with its defaults: what two loads are compared by. */
   readonly settings: Json;
   /** Absolute paths of the files it names, beside itself. */
   readonly files: readonly string[];
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly publicUrl: string;
-  readonly hosts: readonly string[];
   readonly dataDir: string;
   readonly keyFile: string;
   readonly services: ReadonlyMap<string, Service>;
@@ -68,7 +66,6 @@ const LATER = new Set([
   'openapi',
   'limits',
   'tls',
-  'behind_proxy',
   'oauth2',
   'jwt_bearer',
   'github_app',
@@ -77,37 +74,13 @@ const LATER = new Set([
   'mtls',
   'body',
 ]);
-const LISTEN = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):(\d{1,5})$/;
-const PORT_MAX = 65_535;
 
 export const configSchema = z.strictObject({
   version: z
     .literal(1, 'version must be the number 1, the only one this program knows')
     .optional()
     .describe('Version of this file: 1. Optional.'),
-  server: z
-    .strictObject({
-      listen: z
-        .string()
-        .refine(
-          (text) => LISTEN.test(text),
-          'listen must be a loopback host:port; serving a network is not in this version',
-        )
-        .refine((text) => Number(text.split(':').at(-1)) <= PORT_MAX, `port must be at most ${PORT_MAX}`)
-        .default('127.0.0.1:7822')
-        .describe('Loopback address and port.'),
-      public_url: z
-        .string()
-        .regex(
-          /^https?:\/\/[A-Za-z0-9.[\]:-]+$/,
-          'public_url must be an origin like http://localhost:7822, with no path and no trailing slash',
-        )
-        .default('http://localhost:7822')
-        .describe('How agents reach the appliance; issuer and audience of passports.'),
-      hosts: z.array(z.string()).default([]).describe('Further Host values that are accepted.'),
-    })
-    .prefault({})
-    .describe('Where the appliance listens, and how agents reach it.'),
+  server: serverSettings.prefault({}).describe('Where the appliance listens, and how agents reach it.'),
   vault: vaultSettings.prefault({}).describe('Where the root key of all stored secrets is.'),
   data_dir: z.string().default('./data').describe('Where the state lives; a local disk.'),
   services: z.record(z.string(), serviceSettings).default({}).describe('The services agents may call.'),
@@ -251,7 +224,6 @@ function filesOf({ services }: Parsed, folder: string): readonly string[] {
 
 function configOf(parsed: Parsed, parts: Parts): Config {
   const { services, dataDir, keyFile, path, folder } = parts;
-  const [, host = '127.0.0.1', port = '7822'] = LISTEN.exec(parsed.server.listen) ?? [];
   const settings = Object.entries(parsed.agents).map(
     ([name, agent]) =>
       [
@@ -268,9 +240,7 @@ function configOf(parsed: Parsed, parts: Parts): Config {
     configPath: path,
     settings: JSON.parse(JSON.stringify(parsed)) as Json,
     files: filesOf(parsed, folder),
-    listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
-    publicUrl: parsed.server.public_url,
-    hosts: parsed.server.hosts,
+    ...serverOf(parsed.server),
     dataDir,
     keyFile,
     services,
@@ -288,12 +258,24 @@ function configOf(parsed: Parsed, parts: Parts): Config {
   };
 }
 
-/** An unset secret warns at start and refuses the call. */
 function warningsOf(parsed: Parsed, file: YamlFile, around: Around & { readonly folder: string }): Mistake[] {
+  const server = serverWarnings(parsed.server).map(({ path, message }) => ({
+    ...at(file, path, message),
+    severity: 'warning' as const,
+  }));
+  return [...server, ...secretWarnings(parsed, file, around)];
+}
+
+/** An unset secret warns at start and refuses the call. */
+function secretWarnings(
+  parsed: Parsed,
+  file: YamlFile,
+  around: Around & { readonly folder: string },
+): Mistake[] {
   return Object.entries(parsed.services).flatMap(([name, { secret }]) => {
     if (secret === undefined || 'vault' in secret || 'sealed' in secret) return [];
     const value =
-      'env' in secret ? around.environment(secret.env) : around.readFile(join(around.folder, secret.file));
+      'env' in secret ? around.environment(secret.env) : around.readFile(resolve(around.folder, secret.file));
     const source = 'env' in secret ? `variable ${secret.env}` : `file ${secret.file}`;
     const warning = {
       ...at(file, ['services', name, 'secret'], `${source} is not set; calls to ${name} will be refused`),

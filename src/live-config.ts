@@ -15,6 +15,7 @@ import { CONFIG_CHANGE_VALUE_CHARS_MAX, CONFIG_CHANGES_IN_ENTRY_MAX } from '#ker
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { EntryDraft, Statement } from '#kernel/unit.ts';
 import type { Committer } from '#pipeline/commit.ts';
+import type { Meter } from '#pipeline/measure.ts';
 import type { DraftEntry } from '#pipeline/record.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
@@ -46,6 +47,9 @@ type Deps = {
   readonly draft: DraftEntry;
   readonly host: Host;
   readonly log: Log;
+  readonly measure: Pick<Meter, 'configLoad'>;
+  /** Another config is in force; for what cannot ask `current()` at the moment of use. */
+  readonly adopted: (config: Config) => void;
 };
 
 type Compiled = ReadonlyMap<string, CompiledService>;
@@ -66,6 +70,7 @@ export function createLiveConfig(first: Config, deps: Deps): LiveConfig {
     inForce = next.config;
     compiled = next.compiled;
     deps.credentials.adopt(next.values);
+    deps.adopted(next.config);
     deps.log.info('config reloaded', { cause: cause.by, changes: look.changes.map(changeText) });
     return ok(look.changes);
   };
@@ -75,11 +80,20 @@ export function createLiveConfig(first: Config, deps: Deps): LiveConfig {
     look: () => lookAt(inForce, deps).look,
     reload: (cause) => {
       // One after the other, so that the last one asked for is the last one read.
-      const result = turn.then(() => apply(cause));
+      const result = turn.then(() => measured(() => apply(cause), deps));
       turn = result.catch(() => undefined);
       return result;
     },
   };
+}
+
+async function measured<T>(
+  load: () => Promise<Result<T>>,
+  { measure, host }: Pick<Deps, 'measure' | 'host'>,
+): Promise<Result<T>> {
+  const result = await load();
+  measure.configLoad(result.ok ? 'success' : 'failure', host.nowMs());
+  return result;
 }
 
 const compileAll = (config: Config): Compiled =>

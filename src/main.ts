@@ -58,7 +58,9 @@ const lifetime: Lifetime = {
 
 const operations: Program['operations'] = async () => (await import('./operations.ts')).describedOperations();
 const findSocket: Program['findSocket'] = (config) => socketOf(config, environment);
-const opening = { version, environment, writeLog: err };
+const atTerminal = process.stderr.isTTY === true;
+const colours = atTerminal && (environment('NO_COLOR') ?? '') === '' && environment('TERM') !== 'dumb';
+const opening = { version, environment, writeLog: err, logScreen: { terminal: atTerminal, colours } };
 
 /** Commands that are no operation. A new one is a file in `commands/` and a line here. */
 const commands = [

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import type { Appliance } from '#appliance.ts';
 import type { Config } from '#config.ts';
-import type { Log } from '#platform/log/log.ts';
+import type { Log, Screen } from '#platform/log/log.ts';
 import type { Shell } from '#surfaces/cli/shell.ts';
 
 const OWNER_ONLY_FOLDER = 0o700;
@@ -12,10 +12,13 @@ export type Opening = {
   readonly environment: Shell['environment'];
   /** Takes the lines of the process log. */
   readonly writeLog: (line: string) => void;
+  /** Who reads them. */
+  readonly logScreen: Screen;
 };
 export type Opened = { readonly appliance: Appliance; readonly log: Log };
 
-export async function open(config: Config, { version, environment, writeLog }: Opening): Promise<Opened> {
+export async function open(config: Config, opening: Opening): Promise<Opened> {
+  const { version, environment, writeLog, logScreen } = opening;
   const [{ configReloader }, { openAppliance }, { systemHost }, { locateAssets }, { createLog }] =
     await Promise.all([
       import('#config.ts'),
@@ -26,7 +29,8 @@ export async function open(config: Config, { version, environment, writeLog }: O
     ]);
   mkdirSync(config.dataDir, { recursive: true, mode: OWNER_ONLY_FOLDER });
   chmodSync(config.dataDir, OWNER_ONLY_FOLDER);
-  const log = createLog({ write: writeLog });
+  const log = createLog({ write: writeLog }, logScreen);
+  log.configure(config.log);
   const readConfig = configReloader(config.configPath, environment);
   const machine = { host: systemHost(), log, assets: locateAssets(), environment, readConfig, version };
   return { appliance: await openAppliance(config, machine), log };

@@ -1,6 +1,7 @@
 // `stack serve`: the appliance from its start to its end. What a process is, signals above all, is handed in by `main.ts`.
 import type { Config } from '#config.ts';
 import { SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
+import { urlOf } from '#platform/net/listening.ts';
 import type { Command, Given } from '#surfaces/cli/command.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { say } from '#surfaces/cli/shell.ts';
@@ -38,15 +39,18 @@ async function serve({ shell }: Given, config: Config, machine: Opening & Lifeti
   machine.onHangUp(() => void appliance.reload());
   const { port } = await appliance.listen();
   const { sqliteVersion, synchronous } = appliance.check;
-  log.info('started', { version, node: runtime, sqlite: sqliteVersion, synchronous });
+  const listening = urlOf({ ...config.listen, port });
+  log.info('started', { address: listening, version, node: runtime, sqlite: sqliteVersion, synchronous });
   const ready = {
-    listening: `http://${config.listen.host}:${port}`,
+    listening,
     mcp_url: `${config.publicUrl}/mcp`,
     pid: machine.pid,
   };
   const forPeople = `listening on ${ready.listening}, agents use ${ready.mcp_url}`;
   say(shell, shell.outputIsTerminal ? forPeople : JSON.stringify(ready));
   await stopped;
+  log.info('stopping');
   await appliance.close(SHUTDOWN_GRACE_MS);
+  log.info('stopped');
   return EXIT.done;
 }

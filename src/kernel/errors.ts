@@ -99,6 +99,11 @@ export const REFUSALS = {
     message: 'Requests from this web origin are not accepted.',
     next: 'Call the appliance from a program, not from a web page of another origin.',
   },
+  TLS_REQUIRED: {
+    status: 403,
+    message: 'The request came to the reverse proxy without TLS.',
+    next: 'Use the https URL. If a key or passport was sent, replace it: it crossed the network in clear text.',
+  },
   NOT_FOUND: {
     status: 404,
     message: 'There is no such thing, or it belongs to another.',

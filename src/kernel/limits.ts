@@ -103,6 +103,12 @@ export const LISTENER_KEEP_ALIVE_MS = 65_000;
 export const LISTENER_HEADERS_MAX = 100;
 export const LISTENER_HEADER_BYTES_MAX = 32_768;
 export const LISTENER_CONNECTIONS_MAX = 4_096;
+/** Reverse proxies of one appliance; each is compared with every peer. */
+export const PROXY_RANGES_MAX = 64;
+/** A wider range is nearly everybody, and everybody is no proxy. */
+export const PROXY_RANGE_BITS_MIN = 8;
+/** Hops of X-Forwarded-For that are read, from the nearest; more proxies than this stand in no chain. */
+export const FORWARDED_HOPS_MAX = 16;
 /** Security.md 5.9: SIGTERM ends within 10 s. */
 export const SHUTDOWN_GRACE_MS = 10_000;
 
@@ -172,3 +178,12 @@ export const LIST_PAGE_MAX = 100;
 /** Refused credentials fold to one entry per source and reason in this window (contract 7). */
 export const DENIAL_FOLD_MS = 60_000;
 export const DENIAL_FOLD_KEYS_MAX = 1_000;
+/** The process log says the same trouble at the door once per source in this window. */
+export const LOG_FOLD_MS = 60_000;
+export const LOG_FOLD_KEYS_MAX = 1_000;
+/** Text from outside in a line of the process log: longer tells no more. */
+export const LOG_TEXT_CHARS_MAX = 200;
+/** Names that one label of a metric may take. Services and actions are far fewer; reloads may bring others. */
+export const METRIC_LABEL_VALUES_MAX = 2_000;
+/** How often the delay of the event loop is sampled: fine enough for a stall, and an idle process sleeps. */
+export const EVENT_LOOP_SAMPLE_MS = 20;

@@ -1,8 +1,10 @@
 // Step 7: dials the checked address and sends; the answer is read under limits by the next step.
 import { STREAM_MS_MAX } from '#kernel/limits.ts';
 import { ok, type Result } from '#kernel/result.ts';
+import type { Host } from '#platform/host/host.ts';
 import type { Upstream, UpstreamResponse } from '#platform/net/upstream.ts';
 import type { Injected } from './inject.ts';
+import type { Meter } from './measure.ts';
 import type { HeaderList } from './request.ts';
 
 declare const forwarded: unique symbol;
@@ -12,7 +14,12 @@ export type Forwarded = {
   readonly response: UpstreamResponse;
 };
 
-type Deps = { readonly upstream: Upstream; readonly timeoutMs: () => number };
+type Deps = {
+  readonly upstream: Upstream;
+  readonly timeoutMs: () => number;
+  readonly host: Pick<Host, 'monotonicMs'>;
+  readonly measure: Pick<Meter, 'upstream'>;
+};
 export type Forward = (from: Injected, out: Leaving) => Promise<Result<Forwarded>>;
 export type Leaving = {
   /** Fires when the caller has gone away. */
@@ -21,12 +28,13 @@ export type Leaving = {
   readonly streams: boolean;
 };
 
-export function createForward({ upstream, timeoutMs }: Deps): Forward {
+export function createForward({ upstream, timeoutMs, host, measure }: Deps): Forward {
   return async (from, { signal, streams }) => {
     const { upload } = from.from;
     const { call, service, target, payload } = from.from.from.from.from;
     const { url } = target;
     const definition = service.service;
+    const sentMs = host.monotonicMs();
     const response = await upstream.send(
       {
         origin: { scheme: url.scheme, host: url.host, port: url.port },
@@ -42,6 +50,7 @@ export function createForward({ upstream, timeoutMs }: Deps): Forward {
       },
       signal,
     );
+    measure.upstream(definition.name, host.monotonicMs() - sentMs);
     return response.ok ? ok({ from, response: response.value } as Forwarded) : response;
   };
 }

@@ -6,6 +6,7 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import { Sensitive as Hidden } from '#kernel/sensitive.ts';
 import type { Intended } from './intend.ts';
+import type { Meter } from './measure.ts';
 import type { HeaderList } from './request.ts';
 
 declare const injected: unique symbol;
@@ -24,7 +25,10 @@ export type InjectStep = (from: Intended) => Result<Injected>;
 const OURS: HeaderList = [['accept-encoding', 'identity']];
 const USER_AGENT: HeaderList = [['user-agent', 'stack']];
 
-export function createInject(credentials: Pick<Credentials, 'open'>): InjectStep {
+export function createInject(
+  credentials: Pick<Credentials, 'open'>,
+  measure: Pick<Meter, 'vaultFailure'>,
+): InjectStep {
   return (from) => {
     const { service, payload, target } = from.from.from.from;
     const named = payload.headers.some(([name]) => name.toLowerCase() === 'user-agent');
@@ -33,7 +37,10 @@ export function createInject(credentials: Pick<Credentials, 'open'>): InjectStep
     const { inject } = service.service;
     if (inject === undefined) return done(from, { headers, path: pathWith(path, [query]) });
     const secret = credentials.open(service.service);
-    if (!secret.ok) return secret;
+    if (!secret.ok) {
+      measure.vaultFailure(service.service.name);
+      return secret;
+    }
     const placed = place(inject, secret.value.reveal());
     if (placed === undefined) {
       const detail = `the secret of ${service.service.name} has not the form that ${inject.kind} can carry`;

@@ -9,6 +9,7 @@ import type { Log } from '#platform/log/log.ts';
 import type { Authenticator, Presented } from './authenticate.ts';
 import type { Committer } from './commit.ts';
 import { traceOf } from './intend.ts';
+import type { Meter } from './measure.ts';
 import { type DraftEntry, layerOf, type Recorder } from './record.ts';
 
 export type Arrival = {
@@ -39,6 +40,7 @@ type Deps = {
   readonly log: Log;
   /** Called after the changes of an action are durable, such as to load a new secret. */
   readonly committed: (action: string) => Promise<void>;
+  readonly measure: Pick<Meter, 'operation' | 'refusal'>;
 };
 
 type From = Arrival & { readonly caller: Caller };
@@ -47,10 +49,21 @@ const AUTHENTICATION_CODES = new Set(['UNAUTHORIZED', 'INVALID_API_KEY', 'PASSPO
 
 export function createOperationLine(deps: Deps): OperationLine {
   return {
-    authenticate: (arrival) => identify(deps, arrival),
-    admit: (operation, arrival) => guard(deps, arrival.trace, () => admit(deps, operation, arrival)),
-    invoke: (operation, input, from) =>
-      guard(deps, from.trace, () => travel(deps, operation, { input, from })),
+    authenticate: async (arrival) => {
+      const caller = await identify(deps, arrival);
+      if (!caller.ok) deps.measure.refusal(caller.fault.code);
+      return caller;
+    },
+    admit: async (operation, arrival) => {
+      const caller = await guard(deps, arrival.trace, () => admit(deps, operation, arrival));
+      if (!caller.ok) deps.measure.operation(operation.name, caller.fault);
+      return caller;
+    },
+    invoke: async (operation, input, from) => {
+      const answer = await guard(deps, from.trace, () => travel(deps, operation, { input, from }));
+      deps.measure.operation(operation.name, answer.ok ? undefined : answer.fault);
+      return answer;
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import type { Log } from '#platform/log/log.ts';
 import type { Committer } from './commit.ts';
 import type { Delivered } from './deliver.ts';
 import type { Intended } from './intend.ts';
+import { type CallEnd, endOf, type Meter } from './measure.ts';
 import type { DraftEntry } from './record.ts';
 
 type Deps = {
@@ -13,6 +14,7 @@ type Deps = {
   readonly draft: DraftEntry;
   readonly host: Host;
   readonly log: Log;
+  readonly measure: Pick<Meter, 'call'>;
 };
 
 export type Settle = {
@@ -28,6 +30,7 @@ export function createSettle(deps: Deps): Settle {
       const { status, tally } = from.from;
       const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
       write(deps, intended, { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs });
+      count(deps, intended, { end: endOf(status), durationMs });
       return answer({ entryId: intended.intent.entry_id, durationMs });
     },
     failure: (intended, fault) => {
@@ -35,6 +38,7 @@ export function createSettle(deps: Deps): Settle {
         deps.log.error('unexpected error on the traffic line', { error: stackOf(fault.cause ?? fault) });
       const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
       const status = fault.metadata['upstream_status'];
+      count(deps, intended, { end: fault.metadata['sent'] === true ? 'unknown' : 'failed', durationMs });
       write(deps, intended, {
         outcome: fault.metadata['sent'] === true ? 'unknown' : 'failure',
         status: typeof status === 'number' ? status : null,
@@ -44,6 +48,12 @@ export function createSettle(deps: Deps): Settle {
       });
     },
   };
+}
+
+type Ended = { readonly end: CallEnd; readonly durationMs: number };
+
+function count({ measure }: Deps, { intent }: Intended, ended: Ended): void {
+  measure.call({ service: intent.service, action: intent.service_action, ...ended });
 }
 
 const stackOf = (thrown: unknown): string =>

@@ -1,6 +1,7 @@
 // Opens the state: lock, schema, writer thread, reader. The order matters: nothing is touched before the lock is held.
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { headOf } from '#features/audit/store.ts';
 import type { ChainReport } from '#features/audit/verify.ts';
 import { spawnWorker, type WorkerProgram } from '#platform/host/worker.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
@@ -8,8 +9,8 @@ import { openDatabase, type SelfCheck, selfCheck } from '#platform/storage/datab
 import { lockFolder } from '#platform/storage/lock.ts';
 import { migrate } from '#platform/storage/migrate.ts';
 import { openReader } from '#platform/storage/reader.ts';
-import { startWriter } from '#platform/storage/writer.ts';
-import { type Committer, createCommitter } from './commit.ts';
+import { startWriter, type WriterWatch } from '#platform/storage/writer.ts';
+import { type Committer, type Committing, createCommitter } from './commit.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 export type Storage = {
@@ -17,6 +18,8 @@ export type Storage = {
   readonly committer: Committer;
   readonly check: SelfCheck;
   readonly failure: () => string | undefined;
+  /** Units that wait for the writer or are with it. */
+  readonly depth: () => number;
   readonly scanChain: () => Promise<ChainReport>;
   readonly close: () => Promise<void>;
 };
@@ -27,6 +30,14 @@ type Options = {
   readonly nowMs: number;
   /** Looks at a state that exists before anything is written to it, the schema included; what it throws is the end. */
   readonly inspect: (reader: Reader) => Promise<void>;
+  readonly watch?: StorageWatch;
+};
+
+/** Looks on, for metrics and the process log. */
+export type StorageWatch = WriterWatch & {
+  readonly committed: Committing;
+  /** Number of the last entry at the start. */
+  readonly auditHead: (seq: number) => void;
 };
 
 /** `undefined`: another instance holds the folder. Throws SchemaMismatch, or what SQLite says. */
@@ -39,13 +50,15 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
     await inspect(file, options);
     const check = prepare(file, options);
     const data = { file, addonPath };
-    const writer = await startWriter(spawnWorker(program('commit-worker'), data));
+    const { watch } = options;
+    const writer = await startWriter(spawnWorker(program('commit-worker'), data), watch);
     const reader = openReader(file, addonPath);
     return {
       reader,
-      committer: createCommitter(writer),
+      committer: createCommitter(writer, watch?.committed ?? (() => undefined)),
       check,
       failure: writer.failure,
+      depth: writer.depth,
       scanChain: () => runScan(program('scan-worker'), data),
       close: async () => {
         reader.close();
@@ -87,11 +100,12 @@ async function inspect(file: string, options: Pick<Options, 'addonPath' | 'inspe
   }
 }
 
-function prepare(file: string, { addonPath, nowMs }: Options): SelfCheck {
+function prepare(file: string, { addonPath, nowMs, watch }: Options): SelfCheck {
   const db = openDatabase(file, { addonPath });
   try {
     const check = selfCheck(db);
     migrate(db, MIGRATIONS, nowMs);
+    watch?.auditHead(headOf(db)?.seq ?? 0);
     return check;
   } finally {
     db.close();

@@ -39,11 +39,16 @@ export type Journey<T> = {
   readonly to: Delivery<T>;
 };
 
-export type Traffic = { readonly send: <T>(journey: Journey<T>) => Promise<Result<T>> };
+export type Traffic = {
+  readonly send: <T>(journey: Journey<T>) => Promise<Result<T>>;
+  /** Calls under way. */
+  readonly inFlight: () => number;
+};
 
 export function createTraffic(steps: Steps): Traffic {
   let inFlight = 0;
   return {
+    inFlight: () => inFlight,
     send: async (journey) => {
       if (inFlight >= CALLS_IN_FLIGHT_MAX) {
         return refuse(new Fault('RATE_LIMITED', { metadata: { retry_after_seconds: RETRY_AFTER_SECONDS } }));

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { operation } from '#kernel/operation.ts';
 import { ok } from '#kernel/result.ts';
+import { createMeasures } from '#pipeline/measure.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
 
 const CAUSE = 'the disk said no';
@@ -36,6 +37,7 @@ describe('the operations line', () => {
       host: { nowMs: () => 0 },
       log: { error: (...said: unknown[]) => logged.push(said) },
       authenticator: { caller: async () => ok(caller) },
+      measure: createMeasures('0.0.0'),
     } as never);
     const arrival = { presented: {}, trace, source: 'local', signal: new AbortController().signal };
     const answer = await line.invoke(throwing, {}, { ...arrival, caller } as never);

@@ -38,6 +38,8 @@ export type Setup = {
   readonly agents?: string;
   /** Further top-level YAML. */
   readonly extra?: string;
+  /** The `server` section, in place of a listener on loopback. */
+  readonly server?: (port: number) => string;
   readonly env?: Readonly<Record<string, string>>;
   /** Further Host values. */
   readonly hosts?: readonly string[];
@@ -75,10 +77,9 @@ export async function installation(setup: Setup): Promise<Installation> {
   const url = `http://localhost:${port}`;
   const configFile = join(dir, 'config.yaml');
   const hosts = JSON.stringify(setup.hosts ?? []);
-  const lines = [
-    'version: 1',
-    `server: { listen: "127.0.0.1:${port}", public_url: "${url}", hosts: ${hosts} }`,
-  ];
+  const server =
+    setup.server?.(port) ?? `{ listen: "127.0.0.1:${port}", public_url: "${url}", hosts: ${hosts} }`;
+  const lines = ['version: 1', `server: ${server}`];
   if (setup.services) lines.push('services:', setup.services);
   if (setup.agents) lines.push('agents:', setup.agents);
   if (setup.extra) lines.push(setup.extra);

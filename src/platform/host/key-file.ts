@@ -5,26 +5,45 @@ import { Sensitive } from '#kernel/sensitive.ts';
 export const ROOT_KEY_BYTES = 32;
 const HEADER = 'stack-root-key-v1';
 const OTHERS = 0o077;
+/**
+ * Where systemd puts what LoadCredential= names. It may let the service's user in by an access list, which the mode
+ * shows as the group's right to read; everybody else stays out.
+ */
+const SYSTEM_CREDENTIALS = '/run/credentials';
+const OTHERS_OF_CREDENTIAL = 0o037;
 const OWNER_READ_WRITE = 0o600;
 
 export class KeyFileFault extends Error {}
 
 export const keyFileExists = (path: string): boolean => existsSync(path);
 
-/** O_EXCL: an existing key is never overwritten. */
+/** O_EXCL: an existing key is never overwritten. Throws KeyFileFault where the folder takes no file. */
 export function createKeyFile(path: string, key: Uint8Array): void {
-  const file = openSync(path, 'wx', OWNER_READ_WRITE);
+  const file = openNew(path);
   writeSync(file, `${HEADER} ${Buffer.from(key).toString('base64')}\n`);
   fsyncSync(file);
   closeSync(file);
 }
 
+function openNew(path: string): number {
+  try {
+    return openSync(path, 'wx', OWNER_READ_WRITE);
+  } catch (thrown) {
+    const code = (thrown as { code?: string }).code ?? 'unknown error';
+    throw new KeyFileFault(
+      `key file ${path} does not exist and cannot be made here (${code}); make it once, as its owner: ` +
+        `(umask 077; printf '${HEADER} %s\\n' "$(openssl rand -base64 ${ROOT_KEY_BYTES})" > KEY_FILE)`,
+    );
+  }
+}
+
 /** Why this file cannot be the root key, or undefined; also where it does not exist yet. */
-export function keyFileProblem(path: string): string | undefined {
+export function keyFileProblem(path: string, credentials = SYSTEM_CREDENTIALS): string | undefined {
   const facts = lstatSync(path, { throwIfNoEntry: false });
   if (facts === undefined) return undefined;
   if (!facts.isFile()) return `key file ${path} is not a regular file`;
-  return (facts.mode & OTHERS) === 0
+  const others = path.startsWith(`${credentials}/`) ? OTHERS_OF_CREDENTIAL : OTHERS;
+  return (facts.mode & others) === 0
     ? undefined
     : `key file ${path} can be read by others; it must be 0600: chmod 600 ${path}`;
 }

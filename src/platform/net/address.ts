@@ -10,6 +10,7 @@ export type Cidr = { readonly family: 4 | 6; readonly base: bigint; readonly bit
 
 const IPV4_BITS = 32;
 const IPV6_BITS = 128;
+const HEX = 16;
 
 /** RFC 6890 and its registry: nothing in here is global unicast. */
 const IPV4_CLOSED = [
@@ -38,7 +39,9 @@ const IPV6_CLOSED = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'].map
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map(cidrOf);
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(cidrOf);
 
-function parseAddress(text: string): { readonly family: 4 | 6; readonly value: bigint } | undefined {
+type Address = { readonly family: 4 | 6; readonly value: bigint };
+
+function parseAddress(text: string): Address | undefined {
   if (isIPv4(text)) {
     return { family: 4, value: text.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n) };
   }
@@ -76,10 +79,7 @@ function cidrOf(text: string): Cidr {
   return cidr;
 }
 
-function holds(
-  { family, base, bits }: Cidr,
-  address: { readonly family: 4 | 6; readonly value: bigint },
-): boolean {
+function holds({ family, base, bits }: Cidr, address: Address): boolean {
   if (family !== address.family) return false;
   const shift = BigInt((family === 4 ? IPV4_BITS : IPV6_BITS) - bits);
   return address.value >> shift === base >> shift;
@@ -108,3 +108,52 @@ export function isAllowedAddress(text: string, rule: NetworkRule): boolean {
 }
 
 export const isLoopbackAddress = (text: string): boolean => isAllowedAddress(text, { kind: 'loopback' });
+
+const MAPPED = cidrOf('::ffff:0:0/96');
+const IPV4_VALUES = 1n << BigInt(IPV4_BITS);
+
+/** An IPv4 peer of a socket that serves both families is shown as ::ffff:a.b.c.d; it is the same machine. */
+function readPeer(text: string): Address | undefined {
+  const address = parseAddress(text);
+  if (address === undefined || !holds(MAPPED, address)) return address;
+  return { family: 4, value: address.value % IPV4_VALUES };
+}
+
+/** A single address, or a range without host bits. */
+export function parseRange(text: string): Cidr | undefined {
+  if (text.includes('/')) return parseCidr(text);
+  const address = parseAddress(text);
+  if (address === undefined) return undefined;
+  return { family: address.family, base: address.value, bits: address.family === 4 ? IPV4_BITS : IPV6_BITS };
+}
+
+/** Whether a connection's peer, in either spelling, is in one of the ranges. */
+export function isPeerWithin(text: string, ranges: readonly Cidr[]): boolean {
+  const peer = readPeer(text);
+  return peer !== undefined && ranges.some((range) => holds(range, peer));
+}
+
+export const isLoopbackPeer = (text: string): boolean => isPeerWithin(text, LOOPBACK);
+
+/** One spelling for one peer: IPv4 where it is one, IPv6 in lower case. */
+export function plainPeer(text: string): string | undefined {
+  const peer = readPeer(text);
+  if (peer === undefined) return undefined;
+  return peer.family === 4 ? text.slice(text.lastIndexOf(':') + 1) : text.toLowerCase();
+}
+
+/** Whether two texts name one address, in whichever spelling. */
+export function isSameAddress(one: string, other: string): boolean {
+  const [left, right] = [readPeer(one), readPeer(other)];
+  return left !== undefined && left.family === right?.family && left.value === right.value;
+}
+
+/** What one host of a provider usually has for itself; a key of its own per address would cost it nothing. */
+const IPV6_HOST_BITS = 64n;
+
+/** For folding what comes from one place: the address, of IPv6 its /64. Any other text stands for itself. */
+export function placeOfPeer(text: string): string {
+  const peer = readPeer(text);
+  if (peer?.family !== 6) return text;
+  return `${(peer.value >> IPV6_HOST_BITS).toString(HEX)}::/64`;
+}

@@ -11,18 +11,35 @@ export type Writer = {
   readonly submit: (unit: Unit) => Promise<Result<Committed>>;
   /** Why no unit can be taken, or why the last ones were not; undefined when all is well. */
   readonly failure: () => string | undefined;
+  /** Units that wait for the thread or are with it. */
+  readonly depth: () => number;
   /** Commits what waits, then stops the worker. */
   readonly close: () => Promise<void>;
 };
+
+/** Looks on; what it does cannot change what the writer does. */
+export type WriterWatch = {
+  /** Never goes back. */
+  readonly nowMs: () => number;
+  readonly batch: (batch: {
+    readonly units: number;
+    readonly durationMs: number;
+    readonly refused: boolean;
+  }) => void;
+  /** The disk begins to refuse, with its reason, or takes units again. */
+  readonly trouble: (reason: string | undefined) => void;
+};
+const UNWATCHED: WriterWatch = { nowMs: () => 0, batch: () => undefined, trouble: () => undefined };
 
 type Waiting = { readonly request: WriterRequest; readonly answer: (result: Result<Committed>) => void };
 
 const unavailable = (detail: string): Result<never> => refuse(new Fault('AUDIT_UNAVAILABLE', { detail }));
 
-export async function startWriter(worker: Worker): Promise<Writer> {
+export async function startWriter(worker: Worker, watch: WriterWatch = UNWATCHED): Promise<Writer> {
   await ready(worker);
   const queue: Waiting[] = [];
   let inFlight = new Map<number, Waiting>();
+  let sentMs = 0;
   /** Final: the thread is gone. */
   let death: string | undefined;
   /** The disk refused the last batch; the next one that commits ends it. */
@@ -35,10 +52,13 @@ export async function startWriter(worker: Worker): Promise<Writer> {
     while (inFlight.size === 0 && queue.length > 0) {
       const sent = handOver(worker, queue.splice(0, WRITER_BATCH_UNITS_MAX));
       inFlight = new Map(sent.map((waiting) => [waiting.request.id, waiting]));
+      sentMs = watch.nowMs();
     }
     if (inFlight.size === 0) idle?.();
   };
   const fail = (reason: string): void => {
+    // Stopping with nothing left to do is no trouble.
+    if (death === undefined && inFlight.size + queue.length > 0) watch.trouble(reason);
     death ??= reason;
     for (const waiting of [...inFlight.values(), ...queue.splice(0)]) waiting.answer(unavailable(reason));
     inFlight.clear();
@@ -46,6 +66,9 @@ export async function startWriter(worker: Worker): Promise<Writer> {
   };
   worker.on('message', (message: WriterMessage) => {
     if (message.kind !== 'answers') return;
+    const refused = message.refusal !== undefined;
+    watch.batch({ units: inFlight.size, durationMs: watch.nowMs() - sentMs, refused });
+    if (refused !== (refusal !== undefined)) watch.trouble(message.refusal);
     refusal = message.refusal;
     for (const answer of message.answers) inFlight.get(answer.id)?.answer(resultOf(answer));
     inFlight.clear();
@@ -68,6 +91,7 @@ export async function startWriter(worker: Worker): Promise<Writer> {
       });
     },
     failure: () => death ?? refusal,
+    depth: () => queue.length + inFlight.size,
     close: async () => {
       if (death === undefined && (inFlight.size > 0 || queue.length > 0)) {
         await new Promise<void>((resolve) => {

@@ -3,6 +3,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
 import { asFault, Fault } from '#kernel/errors.ts';
+import { createFold } from '#kernel/fold.ts';
+import { LOG_FOLD_KEYS_MAX, LOG_FOLD_MS, LOG_TEXT_CHARS_MAX } from '#kernel/limits.ts';
+import { placeOfPeer } from '#platform/net/address.ts';
 import { mountMcp } from '#surfaces/mcp/mount.ts';
 import { mountDocuments } from '#surfaces/openapi/mount.ts';
 import { createProxyHandler } from '#surfaces/proxy/handler.ts';
@@ -10,6 +13,7 @@ import { isProxyTarget } from '#surfaces/proxy/target.ts';
 import { mountRest } from '#surfaces/rest/routes.ts';
 import { type Channel, expectsContinue, sendFault, sendJson } from './exchange.ts';
 import { guardRequest, type HostList } from './guard.ts';
+import { mountMetrics } from './metrics.ts';
 import type { Surface } from './surface.ts';
 
 export function createApp(surface: Surface, channel: Channel, hosts: () => HostList): RequestListener {
@@ -21,6 +25,7 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   app.set('case sensitive routing', true);
   mountHealth(app, surface);
   mountDocuments(app, surface);
+  mountMetrics(app, surface, channel);
   mountRest(app, surface, channel);
   if (channel === 'network') mountMcp(app, surface);
   app.use((_request: IncomingMessage, response: ServerResponse) =>
@@ -32,13 +37,42 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   });
   const proxy = channel === 'network' ? createProxyHandler(surface) : undefined;
   const route = app as unknown as RequestListener;
+  const judge = channel === 'network' ? createGuard(surface, hosts) : guardLocal;
   return (request, response) => {
-    const fault = guardRequest(request, channel === 'socket' ? undefined : hosts());
+    response.once('finish', () => surface.measure.request(channel, response.statusCode));
+    const fault = judge(request);
     if (fault !== undefined) return sendFault(response, fault);
     // Beside the router, which would decode the path to find a route: here the raw text is the call.
     if (proxy !== undefined && isProxyTarget(request.url)) return proxy(request, response);
     if (expectsContinue(request)) response.writeContinue();
     route(request, response);
+  };
+}
+
+type Guard = (request: IncomingMessage) => Fault | undefined;
+
+const guardLocal: Guard = (request) => guardRequest(request, undefined);
+
+function createGuard(surface: Surface, hosts: () => HostList): Guard {
+  const { measure, peers } = surface;
+  const tell = createTeller(surface);
+  return (request) => {
+    const clear = peers.cameInClear(request) ? new Fault('TLS_REQUIRED') : undefined;
+    const fault = guardRequest(request, hosts()) ?? clear;
+    if (fault === undefined) return undefined;
+    measure.refusal(fault.code);
+    tell(peers.sourceOf(request), fault);
+    return fault;
+  };
+}
+
+/** What the guard refuses reaches no record: the operator sees it here, once a minute per source and code. */
+function createTeller({ host, log }: Surface): (source: string, fault: Fault) => void {
+  const fold = createFold({ windowMs: LOG_FOLD_MS, keysMax: LOG_FOLD_KEYS_MAX });
+  return (source, fault) => {
+    if (!fold.due(`${placeOfPeer(source)} ${fault.code}`, host.monotonicMs())) return;
+    const reason = fault.detail?.slice(0, LOG_TEXT_CHARS_MAX);
+    log.warn('request refused', { source, code: fault.code, reason });
   };
 }
 

@@ -7,7 +7,7 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import { parseStrictJson } from '#kernel/strict-json.ts';
 import type { Presented } from '#pipeline/authenticate.ts';
 import type { Arrival } from '#pipeline/operations.ts';
-import type { Host } from '#platform/host/host.ts';
+import type { Surface } from './surface.ts';
 
 const BEARER = /^Bearer ([!-~]+)$/i;
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset=utf-8\s*)?$/i;
@@ -18,13 +18,16 @@ const SPAN_ID_BYTES = 8;
 export type Channel = 'network' | 'socket';
 export type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
 
+type Around = Pick<Surface, 'host' | 'peers'>;
+
 /** The channel is the caller on the socket: its file belongs to the owner alone. */
-export function arrivalOf({ request, response }: Exchange, channel: Channel, host: Host): Arrival {
+export function arrivalOf({ request, response }: Exchange, channel: Channel, around: Around): Arrival {
+  const { host, peers } = around;
   const trace = {
     traceId: toHex(host.randomBytes(TRACE_ID_BYTES)),
     spanId: toHex(host.randomBytes(SPAN_ID_BYTES)),
   };
-  const source = channel === 'socket' ? 'local' : (request.socket.remoteAddress ?? 'unknown');
+  const source = channel === 'socket' ? 'local' : peers.sourceOf(request);
   return { presented: presentedBy(request, channel), trace, source, signal: goneSignal(response) };
 }
 

@@ -2,6 +2,7 @@
 // Keeps DNS rebinding, cross-site pages, tokens in URLs and path tricks away from every route (security.md 3.1).
 import type { IncomingMessage } from 'node:http';
 import { Fault } from '#kernel/errors.ts';
+import { isEveryAddress } from '#platform/net/listening.ts';
 import { carriesToken, isProxyTarget } from '#surfaces/proxy/target.ts';
 
 export type HostList = {
@@ -90,13 +91,30 @@ type Names = {
 
 export function hostList({ listenHost, port, publicUrl, hosts }: Names): HostList {
   const url = new URL(publicUrl);
-  const literal = listenHost.includes(':') ? `[${listenHost}]` : listenHost;
-  const local = [...LOOPBACK_NAMES, literal].map((name) => `${name}:${port}`);
+  const local = [...LOOPBACK_NAMES, ...literals(listenHost)].flatMap((name) => named(name, port));
   const further = hosts.flatMap((name) => (/:\d+$/.test(name) ? [name] : [name, `${name}:${port}`]));
   const publicPort = url.port === '' ? [`${url.hostname}:${DEFAULT_PORTS[url.protocol] ?? ''}`] : [];
-  const all = [...local, ...further, url.host, ...publicPort].map((name) => name.toLowerCase());
+  const away = [...further, url.host, ...publicPort];
+  // A page that came without TLS may be anybody's on the way: it is no page of an https origin.
+  const schemes = url.protocol === 'https:' ? ['https'] : ['http', 'https'];
   return {
-    hosts: new Set(all),
-    origins: new Set(all.flatMap((name) => [`http://${name}`, `https://${name}`])),
+    hosts: lower([...local, ...away]),
+    origins: lower([...originsOf(['http', 'https'], local), ...originsOf(schemes, away)]),
   };
+}
+
+const lower = (texts: readonly string[]): ReadonlySet<string> =>
+  new Set(texts.map((text) => text.toLowerCase()));
+const originsOf = (schemes: readonly string[], names: readonly string[]): readonly string[] =>
+  schemes.flatMap((scheme) => names.map((name) => `${scheme}://${name}`));
+
+/** Clients leave the usual port out; our own listeners speak HTTP. */
+const named = (name: string, port: number): readonly string[] =>
+  String(port) === DEFAULT_PORTS['http:'] ? [name, `${name}:${port}`] : [`${name}:${port}`];
+
+/** As it was written and as clients shorten it. `0.0.0.0` and `::` say where to listen and name nobody. */
+function literals(host: string): readonly string[] {
+  if (isEveryAddress(host)) return [];
+  if (!host.includes(':')) return [host];
+  return [`[${host}]`, new URL(`http://[${host}]`).hostname];
 }

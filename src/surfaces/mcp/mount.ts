@@ -33,7 +33,7 @@ async function serve(
   exchange: Exchange,
 ): Promise<void> {
   const { request, response } = exchange;
-  const arrival = arrivalOf(exchange, 'network', surface.host);
+  const arrival = arrivalOf(exchange, 'network', surface);
   const caller = await surface.line.authenticate(arrival);
   if (!caller.ok) return sendFault(response, caller.fault);
   // Auth comes before the method: clients probe with GET and want 401 (protocol.md 2.2).

@@ -102,7 +102,7 @@ const metrics: Beside = {
   callers: ['key', 'person'],
   fields: [],
   answers: [{ status: 200, says: 'The metrics.', type: 'text/plain', schema: { type: 'string' } }],
-  errors: [...AUTHENTICATE, ...GUARD],
+  errors: ['FORBIDDEN', 'METHOD_NOT_ALLOWED', ...AUTHENTICATE, ...GUARD],
 };
 
 const mcp: Beside = {

@@ -21,8 +21,8 @@ export type Verb = {
   readonly refusals: Refusals & { readonly transport: readonly FaultCode[] };
 };
 
-/** The guard, before anything is read. The local socket has neither Host nor Origin. */
-export const GUARD: readonly FaultCode[] = ['HOST_DENIED', 'ORIGIN_DENIED'];
+/** The guard, before anything is read. The local socket has neither Host nor Origin nor proxy. */
+export const GUARD: readonly FaultCode[] = ['HOST_DENIED', 'ORIGIN_DENIED', 'TLS_REQUIRED'];
 export const BODY: readonly FaultCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
 const AREAS: Readonly<Record<string, string>> = {

@@ -30,14 +30,15 @@ async function serve(surface: Surface, operation: Operation, exchange: Exchange)
   const place = target === undefined ? undefined : surface.place(target.service);
   const taken = takeCredentials(request, place?.keyHeader);
   const arrival = {
-    ...arrivalOf(exchange, 'network', surface.host),
+    ...arrivalOf(exchange, 'network', surface),
     presented: taken.presented,
   };
   // Before the target and the method: a stranger is told 401 and nothing else (invariant 12).
   const caller = await surface.line.admit(operation, arrival);
   if (!caller.ok) return fail(exchange, caller.fault);
   if (target === undefined) return fail(exchange, nowhere());
-  const call = callOf(exchange, target, taken);
+  const rest = surface.peers.isProxy(request) ? taken.rest.filter(isCallers) : taken.rest;
+  const call = callOf(exchange, target, { ...taken, rest });
   if (call === undefined) return fail(exchange, new Fault('METHOD_NOT_ALLOWED'));
   const { trace, signal } = arrival;
   const addresses = {
@@ -56,6 +57,10 @@ async function serve(surface: Surface, operation: Operation, exchange: Exchange)
   if (!answer.ok) return fail(exchange, answer.fault);
   release(request);
 }
+
+/** A proxy before us adds these to every request; from anybody else they are refused with the call. */
+const ADDED_BY_PROXIES = /^(?:x-forwarded-[a-z]+|x-real-ip|forwarded|via)$/;
+const isCallers = ([name]: readonly [string, string]): boolean => !ADDED_BY_PROXIES.test(name);
 
 const nowhere = (): Fault =>
   new Fault('NOT_FOUND', {

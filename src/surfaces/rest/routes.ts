@@ -26,7 +26,7 @@ export function mountRest(app: Express, surface: Surface, channel: Channel): voi
 function handlerOf(surface: Surface, operation: Operation, channel: Channel): Handler {
   const types = queryTypes(operation);
   return async (request, response) => {
-    const arrival = arrivalOf({ request, response }, channel, surface.host);
+    const arrival = arrivalOf({ request, response }, channel, surface);
     // Before the body: a stranger's bytes are neither read nor judged (invariant 12).
     const caller = await surface.line.admit(operation, arrival);
     if (!caller.ok) return sendFault(response, caller.fault);
@@ -47,7 +47,7 @@ function mountRefusals(app: Express, surface: Surface, channel: Channel): void {
   }
   for (const [path, allowed] of methods) {
     app.all(path, async (request: Request, response: Response) => {
-      const arrival = arrivalOf({ request, response }, channel, surface.host);
+      const arrival = arrivalOf({ request, response }, channel, surface);
       const caller = await surface.line.authenticate(arrival);
       if (!caller.ok) return sendFault(response, caller.fault);
       if (caller.value.kind === 'anonymous') return sendFault(response, new Fault('UNAUTHORIZED'));

@@ -15,6 +15,9 @@ let folder: Folder;
 let db: Db;
 let port: MessagePort;
 let writer: Writer;
+const batches: { units: number; durationMs: number; refused: boolean }[] = [];
+const trouble: (string | undefined)[] = [];
+let clock = 0;
 
 beforeEach(async () => {
   folder = throwawayFolder();
@@ -23,7 +26,16 @@ beforeEach(async () => {
   const channel = new MessageChannel();
   port = channel.port2;
   // A port has all of a worker that the writer uses.
-  const started = startWriter(port as unknown as Worker);
+  batches.length = 0;
+  trouble.length = 0;
+  const started = startWriter(port as unknown as Worker, {
+    nowMs: () => {
+      clock += 1;
+      return clock;
+    },
+    batch: (batch) => batches.push(batch),
+    trouble: (reason) => trouble.push(reason),
+  });
   const store = chainStore(db);
   runWriter(channel.port1, db, (_db, entries) => sealAll(store, entries));
   writer = await started;
@@ -65,4 +77,31 @@ test('a log whose head does not fit its entries takes nothing more, and that is 
   db.exec('UPDATE audit_head SET seq = 1');
   assert.equal(await codeOf(adding('cc')), 'AUDIT_UNAVAILABLE');
   assert.deepEqual(agentsOf(folder.file), ['aa', 'bb']);
+});
+
+test('who watches sees each batch with its size and time, and the disk’s trouble once when it begins and ends', async () => {
+  assert.deepEqual(await Promise.all([adding('aa'), adding('bb'), adding('cc')].map(codeOf)), [
+    'ok',
+    'ok',
+    'ok',
+  ]);
+  assert.equal(writer.depth(), 0);
+  assert.deepEqual(
+    batches.map(({ units, refused }) => [units, refused]),
+    [
+      [1, false],
+      [2, false],
+    ],
+  );
+  assert.ok(batches.every(({ durationMs }) => durationMs > 0));
+  db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true }) as number}`);
+  assert.equal(await codeOf(large('dd')), 'AUDIT_UNAVAILABLE');
+  assert.equal(await codeOf(large('ee')), 'AUDIT_UNAVAILABLE');
+  db.pragma('max_page_count = 100000');
+  assert.equal(await codeOf(adding('ff')), 'ok');
+  assert.equal(await codeOf(adding('gg')), 'ok');
+  assert.equal(trouble.length, 2, JSON.stringify(trouble));
+  assert.match(trouble[0] ?? '', /full/);
+  assert.equal(trouble[1], undefined);
+  assert.equal(batches.filter(({ refused }) => refused).length, 2);
 });

@@ -69,3 +69,64 @@ test('the path form keeps its raw path for the URL gate, on the network alone; a
   assert.equal(get('/proxy/shop/a', ['Host', 'evil.test']), 'INVALID_REQUEST');
   assert.equal(guardRequest(request('/proxy/shop/a%2Fb', []), undefined)?.code, 'NOT_FOUND');
 });
+
+const listAt = (listenHost: string, more: { publicUrl?: string; hosts?: string[]; port?: number } = {}) =>
+  hostList({ listenHost, port: 7822, publicUrl: 'https://stack.corp.example', hosts: [], ...more });
+const hostAt = (list: ReturnType<typeof hostList>, host: string, ...more: (readonly [string, string])[]) =>
+  guardRequest(request('/healthz', [['Host', host], ...more]), list)?.code;
+
+test('behind a proxy the public name passes, with its port or without', () => {
+  for (const listen of ['0.0.0.0', '::', '10.0.0.9']) {
+    const list = listAt(listen);
+    assert.equal(hostAt(list, 'stack.corp.example'), undefined);
+    assert.equal(hostAt(list, 'Stack.Corp.Example:443'), undefined);
+    for (const host of [
+      'stack.corp.example:7822',
+      'stack.corp.example.',
+      'a.stack.corp.example',
+      '10.0.0.8:7822',
+    ])
+      assert.equal(hostAt(list, host), 'HOST_DENIED', host);
+  }
+});
+
+test('listening on every address lists none of them: the wildcard is nobody’s name', () => {
+  for (const listen of ['0.0.0.0', '::', '0:0::0']) {
+    const list = listAt(listen);
+    for (const host of ['0.0.0.0:7822', '[::]:7822', '[0:0::0]:7822', '192.0.2.2:7822'])
+      assert.equal(hostAt(list, host), 'HOST_DENIED', host);
+    assert.equal(hostAt(list, 'localhost:7822'), undefined);
+  }
+});
+
+test('an IPv6 address passes as it was written and as clients shorten it', () => {
+  const list = listAt('2001:DB8:0::5');
+  for (const host of ['[2001:db8:0::5]:7822', '[2001:db8::5]:7822', '[2001:DB8::5]:7822', '[::1]:7822'])
+    assert.equal(hostAt(list, host), undefined, host);
+  for (const host of ['[2001:db8::6]:7822', '2001:db8::5:7822', '[2001:db8::5]', '[2001:db8::5]:80'])
+    assert.equal(hostAt(list, host), 'HOST_DENIED', host);
+});
+
+test('at the usual port clients leave it out', () => {
+  const list = listAt('127.0.0.1', { port: 80, publicUrl: 'http://localhost' });
+  for (const host of ['localhost', '127.0.0.1', '[::1]', 'localhost:80'])
+    assert.equal(hostAt(list, host), undefined, host);
+});
+
+test('forwarded hosts are never read: the Host header alone is judged', () => {
+  const list = listAt('0.0.0.0');
+  for (const name of ['X-Forwarded-Host', 'Forwarded', 'X-Original-Host', 'X-Host', 'X-Forwarded-Server']) {
+    assert.equal(hostAt(list, 'evil.test', [name, 'stack.corp.example']), 'HOST_DENIED', name);
+    assert.equal(hostAt(list, 'stack.corp.example', [name, 'evil.test']), undefined, name);
+  }
+});
+
+test('where the public URL has TLS, a page of that name without it is a stranger', () => {
+  const list = listAt('127.0.0.1', { hosts: ['stack.internal'] });
+  const origin = (value: string) => hostAt(list, 'stack.corp.example', ['Origin', value]);
+  assert.equal(origin('https://stack.corp.example'), undefined);
+  assert.equal(origin('https://stack.internal'), undefined);
+  for (const value of ['http://stack.corp.example', 'http://stack.internal', 'https://evil.test'])
+    assert.equal(origin(value), 'ORIGIN_DENIED', value);
+  assert.equal(origin('http://localhost:7822'), undefined, 'our own listener');
+});

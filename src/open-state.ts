@@ -1,0 +1,61 @@
+// Opens the state that outlives the process: the root key, then the storage it belongs to. A wrong key changes nothing.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { allKeyring } from '#features/vault/store.ts';
+import type { Sensitive } from '#kernel/sensitive.ts';
+import { openStorage, type Storage, type StorageWatch } from '#pipeline/storage.ts';
+import type { Assets } from '#platform/host/assets.ts';
+import type { Host } from '#platform/host/host.ts';
+import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
+import { Halt } from '#surfaces/cli/halt.ts';
+import type { Config } from './config.ts';
+
+type Around = { readonly host: Host; readonly assets: Assets };
+
+const EXIT_REFUSED = 1;
+const EXIT_USAGE = 2;
+const EXIT_HELD = 3;
+
+export const haltOf = (thrown: unknown): unknown =>
+  thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
+
+export function rootKey({ keyFile, dataDir }: Config, { host }: Pick<Around, 'host'>): Sensitive<Uint8Array> {
+  try {
+    if (!keyFileExists(keyFile)) {
+      if (existsSync(join(dataDir, 'stack.db'))) {
+        throw new Error(`key file ${keyFile} is missing, but ${dataDir} holds a vault it opens; put it back`);
+      }
+      createKeyFile(keyFile, host.randomBytes(ROOT_KEY_BYTES));
+    }
+    return readKeyFile(keyFile);
+  } catch (thrown) {
+    throw new Halt(thrown instanceof Error ? thrown.message : String(thrown), EXIT_USAGE);
+  }
+}
+
+type Holding = {
+  /** Throws where the root key does not open the keyring; a state it cannot open stays as it is. */
+  readonly tryKey: (rows: Awaited<ReturnType<typeof allKeyring>>) => void;
+  readonly watch: StorageWatch;
+};
+
+export async function hold(
+  { dataDir }: Config,
+  { assets, host }: Around,
+  { tryKey, watch }: Holding,
+): Promise<Storage> {
+  let storage: Storage | undefined;
+  try {
+    storage = await openStorage(dataDir, {
+      addonPath: assets.addonPath,
+      program: assets.program,
+      nowMs: host.nowMs(),
+      inspect: async (reader) => tryKey(await allKeyring(reader)),
+      watch,
+    });
+  } catch (thrown) {
+    throw haltOf(thrown);
+  }
+  if (storage === undefined) throw new Halt(`another instance holds ${dataDir}`, EXIT_HELD);
+  return storage;
+}
