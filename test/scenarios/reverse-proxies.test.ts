@@ -66,7 +66,14 @@ const authority = createAuthority('test');
 let appliance: Appliance;
 
 before(async () => {
+  const nobody = await freePort();
   appliance = await startAppliance({
+    services: `
+  shop:
+    base_url: http://127.0.0.1:${nobody}
+    network: loopback
+    actions: { "shop:files:read": [ "GET /**" ] }`,
+    agents: '  worker: { services: { shop: [ "shop:*" ] } }',
     server: (port) => `
   listen: 127.0.0.1:${port}
   public_url: https://${PUBLIC}
@@ -136,6 +143,12 @@ for (const [name, proxy] of Object.entries(PROXIES)) {
           404,
           path,
         );
+    });
+
+    it('adds nothing that would stop a call by the path form', async () => {
+      const headers = { authorization: `Bearer ${appliance.apiKey}`, 'x-stack-agent': 'worker' };
+      const answer = await send({ path: '/proxy/shop/a%2Fb?x=1', headers });
+      assert.match(answer.text, /"UPSTREAM_UNREACHABLE"/);
     });
 
     it('has room for a long passport and a large call', async () => {
