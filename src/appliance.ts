@@ -51,7 +51,6 @@ import { systemResolver } from '#platform/net/resolve.ts';
 import { createUpstream } from '#platform/net/upstream.ts';
 import type { SelfCheck } from '#platform/storage/database.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
-import { createApp } from '#surfaces/http/app.ts';
 import { hostList } from '#surfaces/http/guard.ts';
 import { type Listener, listen } from '#surfaces/http/listener.ts';
 import type { ServicePlace, Surface } from '#surfaces/http/surface.ts';
@@ -85,9 +84,11 @@ const EXIT_HELD = 3;
 export async function openAppliance(config: Config, machine: Machine): Promise<Appliance> {
   const root = rootKey(config, machine);
   const envelope = createEnvelope(await loadSodium(), machine.host.randomBytes);
-  const storage = await hold(config, machine, (rows) => {
+  const held = hold(config, machine, (rows) => {
     openKeyring(rows, { envelope, host: machine.host, root });
   });
+  // The surfaces load while the writer's thread comes up.
+  const [storage] = await Promise.all([held, loadSurfaces()]);
   try {
     return await assemble(config, machine, { root, envelope, storage });
   } catch (thrown) {
@@ -95,6 +96,8 @@ export async function openAppliance(config: Config, machine: Machine): Promise<A
     throw haltOf(thrown);
   }
 }
+
+const loadSurfaces = () => import('#surfaces/http/app.ts');
 
 const haltOf = (thrown: unknown): unknown =>
   thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
@@ -174,6 +177,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   const socket = socketPathOf(config.dataDir, machine.environment);
   return {
     listen: async () => {
+      const { createApp } = await loadSurfaces();
       await noteConfig(config, { storage, draft });
       const names = () => ({ ...live.current(), listenHost: config.listen.host, port });
       // The folder's lock is ours: a socket that is still there belongs to no one.

@@ -34,12 +34,15 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
   const { addonPath, program } = options;
   const lock = lockFolder(folder, addonPath);
   if (lock === undefined) return undefined;
+  const file = join(folder, 'stack.db');
+  const data = { file, addonPath };
+  // It takes a while to come up, and opens nothing until it is told.
+  const thread = spawnWorker(program('commit-worker'), data);
   try {
-    const file = join(folder, 'stack.db');
     await inspect(file, options);
     const check = prepare(file, options);
-    const data = { file, addonPath };
-    const writer = await startWriter(spawnWorker(program('commit-worker'), data));
+    thread.postMessage('open');
+    const writer = await startWriter(thread);
     const reader = openReader(file, addonPath);
     return {
       reader,
@@ -54,6 +57,7 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
       },
     };
   } catch (thrown) {
+    await thread.terminate();
     lock.release();
     throw thrown;
   }
