@@ -182,16 +182,9 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
       const names = () => ({ ...live.current(), listenHost: config.listen.host, port });
       // The folder's lock is ours: a socket that is still there belongs to no one.
       rmSync(socket, { force: true });
-      listeners.push(
-        await listen(
-          { path: socket },
-          createApp(surface, 'socket', () => hostList(names())),
-        ),
-      );
-      const network = await listen(
-        config.listen,
-        createApp(surface, 'network', () => hostList(names())),
-      );
+      const app = (channel: 'socket' | 'network') => createApp(surface, channel, () => hostList(names()));
+      listeners.push(await listen({ path: socket }, app('socket')));
+      const network = await listen(config.listen, app('network'));
       listeners.push(network);
       port = network.port;
       schedule = startJobs(jobs, (job, thrown) => log.error('job failed', { job, error: String(thrown) }));
