@@ -1,18 +1,24 @@
 // Builder and launcher in one. Plain old syntax: it starts on the machine's own Node and continues on the packaged one.
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { constants } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { constants, tmpdir } from 'node:os';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -25,6 +31,10 @@ const WRONG_USAGE = 2;
 /** Exit code of a process that a signal ended, as shells have it. */
 const SIGNALLED = 128;
 const PARENT_CHECK_MS = 500;
+/** A signal anybody of the same user may send opens a debugger otherwise. */
+const HARDENED = ['--disable-sigusr1'];
+/** The mark in Node's executable that says whether a program is inside. */
+const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -68,7 +78,7 @@ function continueOnPackagedNode() {
     process.exit(UNSUPPORTED_RUNTIME);
   }
   const PATH = `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`;
-  run(node, ['--disable-sigusr1', fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  run(node, [...HARDENED, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     PATH,
     [MARK]: '1',
   });
@@ -113,6 +123,13 @@ function step(name, args) {
   process.exit(done.status ?? 1);
 }
 
+/** A step of the build that says nothing unless it fails. */
+function quietly(command, args, cwd) {
+  const done = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  if (done.status === 0) return;
+  throw new Error(`${command} ${args.join(' ')} failed\n${done.error ?? done.stdout + done.stderr}`);
+}
+
 const bin = (name, path) => join(dirname(require.resolve(`${name}/package.json`)), path);
 
 /**
@@ -136,7 +153,7 @@ if (Number(process.versions.napi) < ${NAPI_VERSION} || Number(process.versions.n
     console.error('stack needs Node ${NODE_MAJOR} or newer, this is ' + process.versions.node);
     process.exit(${UNSUPPORTED_RUNTIME});
   }
-  const child = __spawn(node, ['--disable-sigusr1', __filename].concat(process.argv.slice(2)), { stdio: 'inherit' });
+  const child = __spawn(node, ${JSON.stringify(HARDENED)}.concat(__filename, process.argv.slice(2)), { stdio: 'inherit' });
   const atTerminal = process.stdin.isTTY === true;
   ['SIGTERM', 'SIGINT', 'SIGHUP'].forEach(function (signal) {
     process.on(signal, function () {
@@ -149,51 +166,138 @@ if (Number(process.versions.napi) < ${NAPI_VERSION} || Number(process.versions.n
   await new Promise(function () {});
 }`;
 
-/** Every entry of the catalogue by its name, as a literal for the bundle. */
-function catalogue() {
-  const folder = join(root, 'src/features/services/catalogue');
-  const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
-  const entries = files
-    .sort()
-    .map((file) => [file.slice(0, -'.yaml'.length), readFileSync(join(folder, file), 'utf8')]);
-  return JSON.stringify(Object.fromEntries(entries));
+/** What the program reads while it runs: files and whole folders, found by `readAsset` under these very names. */
+const EMBEDDED = ['config.example.yaml', 'src/features/services/catalogue'];
+const WORKERS = ['commit-worker', 'scan-worker'];
+const PLATFORMS = ['linux-x64', 'linux-arm64'];
+const HERE = `${process.platform}-${process.arch}`;
+
+const dist = (name) => join(root, 'dist', name);
+
+/** Names and line breaks stay: Node prints the whole line in which an error was not caught. */
+const SHARED = {
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 160,
+  logLevel: 'warning',
+  absWorkingDir: root,
+};
+/** Text that a thread or the executable evaluates: it has no address of its own. */
+const TEXT = {
+  ...SHARED,
+  format: 'cjs',
+  define: { STACK_BUNDLED: 'true', 'import.meta.url': '"file:///stack.cjs"' },
+};
+
+async function build(args) {
+  const { values } = parseArgs({
+    args,
+    options: { arch: { type: 'string' }, reproducible: { type: 'boolean' } },
+  });
+  const platform = values.arch === undefined ? HERE : `linux-${values.arch}`;
+  await buildModule();
+  if (PLATFORMS.includes(platform))
+    return buildExecutable(platform, platform === HERE && values.reproducible !== true);
+  say(`no executable: there is none for ${platform}`);
+  if (values.arch !== undefined) process.exit(WRONG_USAGE);
 }
 
-async function build() {
+/** `dist/stack.mjs`, and beside it in `dist/assets` what it reads. */
+async function buildModule() {
   const { build: bundle } = await import('esbuild');
-  const assets = join(root, 'dist/assets');
-  mkdirSync(assets, { recursive: true });
-  const shared = {
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    keepNames: true,
-    logLevel: 'warning',
-    absWorkingDir: root,
-    define: { STACK_BUNDLED: 'true', STACK_CATALOGUE: catalogue() },
-  };
-  for (const name of ['commit-worker', 'scan-worker']) {
-    // Text that a Worker evaluates: it has no address of its own.
-    const define = { ...shared.define, 'import.meta.url': '"file:///worker.js"' };
-    await bundle({
-      ...shared,
-      define,
-      entryPoints: [`src/pipeline/${name}.ts`],
-      format: 'cjs',
-      outfile: join(assets, `${name}.cjs`),
-    });
+  for (const name of WORKERS) {
+    await bundle({ ...TEXT, entryPoints: [`src/pipeline/${name}.ts`], outfile: dist(`assets/${name}.cjs`) });
   }
-  const addon = bin('better-sqlite3', `prebuilds/${process.platform}-${process.arch}.node`);
-  // Renamed into place: overwriting a library that a running appliance has mapped would crash it.
-  copyFileSync(addon, join(assets, 'better_sqlite3.node.new'));
-  renameSync(join(assets, 'better_sqlite3.node.new'), join(assets, 'better_sqlite3.node'));
+  for (const [name, path] of files(HERE)) {
+    mkdirSync(dirname(dist(`assets/${name}`)), { recursive: true });
+    // Renamed into place: overwriting a library that a running appliance has mapped would crash it.
+    copyFileSync(path, dist('assets/new'));
+    renameSync(dist('assets/new'), dist(`assets/${name}`));
+  }
   await bundle({
-    ...shared,
+    ...SHARED,
+    define: { STACK_BUNDLED: 'true' },
     entryPoints: ['src/main.ts'],
     format: 'esm',
-    outfile: join(root, 'dist/stack.mjs'),
+    outfile: dist('stack.mjs'),
     banner: { js: GUARD },
   });
+}
+
+/** What is embedded as it is: pairs of name and path. */
+function files(platform) {
+  const below = (name) =>
+    statSync(join(root, name)).isDirectory()
+      ? readdirSync(join(root, name))
+          .sort()
+          .flatMap((entry) => below(`${name}/${entry}`))
+      : [[name, join(root, name)]];
+  const addon = bin('better-sqlite3', `prebuilds/${platform}.node`);
+  return [['better_sqlite3.node', addon], ...EMBEDDED.flatMap(below)];
+}
+
+/**
+ * The one file: Node itself with program and assets inside. A code cache starts it faster, but fits only the machine type it was
+ * made on and differs from build to build; without it the same source gives the same bytes.
+ */
+async function buildExecutable(platform, useCodeCache) {
+  const { build: bundle } = await import('esbuild');
+  const folder = mkdtempSync(join(tmpdir(), 'stack-build-'));
+  try {
+    await bundle({ ...TEXT, entryPoints: ['src/main.ts'], outfile: join(folder, 'stack.cjs') });
+    const workers = WORKERS.map((name) => [`${name}.cjs`, dist(`assets/${name}.cjs`)]);
+    const sea = {
+      main: 'stack.cjs',
+      output: 'blob',
+      useCodeCache,
+      disableExperimentalSEAWarning: true,
+      // Or NODE_OPTIONS would load a stranger's code into the vault.
+      execArgvExtension: 'none',
+      execArgv: HARDENED,
+      assets: Object.fromEntries([...files(platform), ...workers]),
+    };
+    writeFileSync(join(folder, 'sea.json'), JSON.stringify(sea));
+    quietly(process.execPath, ['--experimental-sea-config', 'sea.json'], folder);
+    copyFileSync(nodeFor(platform, folder), join(folder, 'node'));
+    strip(join(folder, 'node'), platform);
+    quietly(
+      process.execPath,
+      [bin('postject', 'dist/cli.js'), 'node', 'NODE_SEA_BLOB', 'blob', '--sentinel-fuse', FUSE],
+      folder,
+    );
+    const made = dist(platform === HERE ? 'stack' : `stack-${platform}`);
+    copyFileSync(join(folder, 'node'), `${made}.new`);
+    chmodSync(`${made}.new`, 0o755);
+    renameSync(`${made}.new`, made);
+    say(`${relative(root, made)}: ${Math.round(statSync(made).size / 1e6)} MB`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The Node of that platform: installed, or fetched and held against the lock file. */
+function nodeFor(platform, folder) {
+  if (platform === HERE) return process.execPath;
+  const name = `node-${platform}`;
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const { version, integrity } = packages[`node_modules/${name}`];
+  quietly('npm', ['pack', `${name}@${version}`, '--pack-destination', folder], root);
+  const archive = join(folder, `${name}-${version}.tgz`);
+  const hash = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`;
+  if (hash !== integrity) throw new Error(`${name}@${version} is not what package-lock.json names: ${hash}`);
+  quietly('tar', ['-xzf', archive, 'package/bin/node'], folder);
+  return join(folder, 'package/bin/node');
+}
+
+/** Symbols are of no use in it, and a tenth of its size. */
+function strip(file, platform) {
+  const machine = platform === 'linux-arm64' ? 'aarch64' : 'x86_64';
+  const tools = [`${machine}-linux-gnu-strip`, 'strip'];
+  const stripped = tools.some((tool) => spawnSync(tool, ['--strip-all', file]).status === 0);
+  if (!stripped) say(`not stripped, so larger than need be: there is no ${tools.join(' or ')} for it`);
 }
 
 /** Newest change below a folder. */
@@ -205,24 +309,17 @@ function newest(folder) {
 }
 
 function stale() {
-  const built = modified(join(root, 'dist/stack.mjs'));
-  return (
-    built <
-    Math.max(
-      newest(join(root, 'src')),
-      modified(join(root, 'package-lock.json')),
-      modified(join(root, 'build.mjs')),
-    )
-  );
+  const made = ['package-lock.json', 'build.mjs', ...files(HERE).map(([, path]) => path)];
+  const changed = Math.max(newest(join(root, 'src')), ...made.map((path) => modified(resolve(root, path))));
+  return modified(dist('stack.mjs')) < changed;
 }
 
 async function start() {
-  if (stale()) await build();
+  if (stale()) await buildModule();
   const config = join(root, 'config.yaml');
-  if (!existsSync(config)) copyFileSync(join(root, 'config.example.yaml'), config);
   const stack = join(root, 'dist/stack.mjs');
   step('init', [stack, 'init', '--config', config]);
-  run(process.execPath, ['--disable-sigusr1', stack, 'serve', '--config', config]);
+  run(process.execPath, [...HARDENED, stack, 'serve', '--config', config]);
 }
 
 const types = () => step('types', [bin('typescript', 'bin/tsc'), '-p', '.']);

@@ -51,7 +51,6 @@ import { socketPathOf } from '#platform/net/local-socket.ts';
 import { systemResolver } from '#platform/net/resolve.ts';
 import { createUpstream } from '#platform/net/upstream.ts';
 import type { SelfCheck } from '#platform/storage/database.ts';
-import { createApp } from '#surfaces/http/app.ts';
 import { createDoor } from '#surfaces/http/door.ts';
 import { hostList } from '#surfaces/http/guard.ts';
 import { type Listener, listen, OPEN_DOOR } from '#surfaces/http/listener.ts';
@@ -87,10 +86,12 @@ export async function openAppliance(config: Config, machine: Machine): Promise<A
   const envelope = createEnvelope(await loadSodium(), machine.host.randomBytes);
   const measures = createMeasures(machine.version);
   measures.configLoad('success', machine.host.nowMs());
-  const storage = await hold(config, machine, {
+  const held = hold(config, machine, {
     tryKey: (rows) => void openKeyring(rows, { envelope, host: machine.host, root }),
     watch: watchStorage({ ...machine, measures }),
   });
+  // The surfaces load while the writer's thread comes up.
+  const [storage] = await Promise.all([held, loadSurfaces()]);
   try {
     return await assemble(config, machine, { root, envelope, storage, measures });
   } catch (thrown) {
@@ -98,6 +99,8 @@ export async function openAppliance(config: Config, machine: Machine): Promise<A
     throw haltOf(thrown);
   }
 }
+
+const loadSurfaces = () => import('#surfaces/http/app.ts');
 
 type State = {
   readonly root: Sensitive<Uint8Array>;
@@ -138,19 +141,14 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   const socket = socketPathOf(config.dataDir, machine.environment);
   return {
     listen: async () => {
+      const { createApp } = await loadSurfaces();
       await noteConfig(config, { storage, draft });
       const names = () => ({ ...live.current(), listenHost: config.listen.host, port });
       // The folder's lock is ours: a socket that is still there belongs to no one.
       rmSync(socket, { force: true });
-      listeners.push(
-        await listen(
-          { path: socket },
-          createApp(surface, 'socket', () => hostList(names())),
-          OPEN_DOOR,
-        ),
-      );
-      const app = createApp(surface, 'network', () => hostList(names()));
-      const network = await listen(config.listen, app, createDoor(surface));
+      const app = (channel: 'socket' | 'network') => createApp(surface, channel, () => hostList(names()));
+      listeners.push(await listen({ path: socket }, app('socket'), OPEN_DOOR));
+      const network = await listen(config.listen, app('network'), createDoor(surface));
       listeners.push(network);
       port = network.port;
       schedule = startJobs(jobs, (job, thrown) => log.error('job failed', { job, error: String(thrown) }));

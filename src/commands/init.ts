@@ -1,6 +1,9 @@
 // `stack init`: makes what is missing and prints it once. While the appliance runs it goes over the socket, since the
 // data has one owner at a time.
+import { resolve } from 'node:path';
 import type { Config } from '#config.ts';
+import { readAsset } from '#platform/host/assets.ts';
+import { createConfigFile } from '#platform/host/files.ts';
 import { callSocket, socketPathOf } from '#platform/net/local-socket.ts';
 import type { Command, Given } from '#surfaces/cli/command.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
@@ -25,6 +28,8 @@ export function initCommand(opening: Opening): Command {
     ],
     example: 'stack init --config config.yaml',
     run: async (given) => {
+      const problem = createConfigFile(resolve(given.config), readAsset('config.example.yaml'));
+      if (problem !== undefined) throw new Halt(problem, EXIT.usage);
       const config = await readConfigFile(given);
       return config === undefined ? EXIT.usage : init(given, config, opening);
     },

@@ -2,7 +2,10 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import type { Appliance } from '#appliance.ts';
 import type { Config } from '#config.ts';
+import type { Assets } from '#platform/host/assets.ts';
 import type { Log, Screen } from '#platform/log/log.ts';
+import { EXIT } from '#surfaces/cli/exit.ts';
+import { Halt } from '#surfaces/cli/halt.ts';
 import type { Shell } from '#surfaces/cli/shell.ts';
 
 const OWNER_ONLY_FOLDER = 0o700;
@@ -32,6 +35,16 @@ export async function open(config: Config, opening: Opening): Promise<Opened> {
   const log = createLog({ write: writeLog }, logScreen);
   log.configure(config.log);
   const readConfig = configReloader(config.configPath, environment);
-  const machine = { host: systemHost(), log, assets: locateAssets(), environment, readConfig, version };
+  const assets = assetsOf(() => locateAssets(config.dataDir));
+  const machine = { host: systemHost(), log, assets, environment, readConfig, version };
   return { appliance: await openAppliance(config, machine), log };
+}
+
+/** A library that cannot be loaded is the machine's fault, and its message says what to do. */
+function assetsOf(locate: () => Assets): Assets {
+  try {
+    return locate();
+  } catch (thrown) {
+    throw new Halt(thrown instanceof Error ? thrown.message : String(thrown), EXIT.refused);
+  }
 }

@@ -39,7 +39,7 @@ export const sealCommand: Command = {
     const around = {
       ...config,
       socketPath: socketPathOf(config.dataDir, shell.environment),
-      addonPath: locateAssets().addonPath,
+      addonPath: locateAssets(config.dataDir).addonPath,
       host: systemHost(),
     };
     const wish = { service: String(values['service']), hosts: (values['host'] ?? []) as string[], value };

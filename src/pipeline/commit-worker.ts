@@ -10,13 +10,17 @@ type Data = { readonly file: string; readonly addonPath: string };
 
 assert(parentPort !== null, 'the writer runs as a worker thread');
 const port = parentPort;
-try {
-  const { file, addonPath } = workerData as Data;
-  const db = openDatabase(file, { addonPath });
-  selfCheck(db);
-  const store = chainStore(db);
-  runWriter(port, db, (_db, entries) => sealAll(store, entries));
-} catch (thrown) {
-  port.postMessage({ kind: 'failed', reason: String(thrown) });
-  port.close();
-}
+// Its first message says that the schema is what this program expects. A listener that is added while a message is dealt
+// out would get that message as well, hence the promise.
+new Promise((told) => port.once('message', told)).then(() => {
+  try {
+    const { file, addonPath } = workerData as Data;
+    const db = openDatabase(file, { addonPath });
+    selfCheck(db);
+    const store = chainStore(db);
+    runWriter(port, db, (_db, entries) => sealAll(store, entries));
+  } catch (thrown) {
+    port.postMessage({ kind: 'failed', reason: String(thrown) });
+    port.close();
+  }
+});

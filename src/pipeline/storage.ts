@@ -42,16 +42,18 @@ export type StorageWatch = WriterWatch & {
 
 /** `undefined`: another instance holds the folder. Throws SchemaMismatch, or what SQLite says. */
 export async function openStorage(folder: string, options: Options): Promise<Storage | undefined> {
-  const { addonPath, program } = options;
+  const { addonPath, program, watch } = options;
   const lock = lockFolder(folder, addonPath);
   if (lock === undefined) return undefined;
+  const file = join(folder, 'stack.db');
+  const data = { file, addonPath };
+  // It takes a while to come up, and opens nothing until it is told.
+  const thread = spawnWorker(program('commit-worker'), data);
   try {
-    const file = join(folder, 'stack.db');
     await inspect(file, options);
     const check = prepare(file, options);
-    const data = { file, addonPath };
-    const { watch } = options;
-    const writer = await startWriter(spawnWorker(program('commit-worker'), data), watch);
+    thread.postMessage('open');
+    const writer = await startWriter(thread, watch);
     const reader = openReader(file, addonPath);
     return {
       reader,
@@ -67,6 +69,7 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
       },
     };
   } catch (thrown) {
+    await thread.terminate();
     lock.release();
     throw thrown;
   }

@@ -78,10 +78,10 @@ function mortal(name: Parameters<typeof assets.program>[0]): WorkerProgram {
   assert.ok(program.kind === 'file', 'runs from source');
   return {
     kind: 'text',
-    text: `require('node:worker_threads').parentPort.on('message', (batch) => {
+    text: `const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(program.url.href)}).then(() => parentPort.on('message', (batch) => {
       if (JSON.stringify(batch).includes('${DEADLY}')) process.exit(9);
-    });
-    import(${JSON.stringify(program.url.href)});`,
+    }));`,
   };
 }
 

@@ -1,15 +1,16 @@
 // Starts the real appliance as its own process in a throwaway folder, by the outside contract only (contract 1).
 // Nothing here knows a module of the appliance: what these helpers see is what an operator sees.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-/** The built file may be tested in place of the source: STACK_ENTRY=dist/stack.mjs. */
+/** What was built may be tested in place of the source: STACK_ENTRY=dist/stack.mjs, or the executable, dist/stack. */
 const ENTRY = resolve(ROOT, process.env['STACK_ENTRY'] ?? 'src/main.ts');
+const PROGRAM = /\.m?[jt]s$/.test(ENTRY) ? [process.execPath, ENTRY] : [ENTRY];
 const READY_MS = 15_000;
 const COMMAND_MS = 20_000;
 
@@ -22,6 +23,7 @@ export type Exit = {
 
 /** Paths of one throwaway installation. */
 export type Installation = {
+  readonly program: readonly string[];
   readonly dir: string;
   readonly configFile: string;
   readonly dataDir: string;
@@ -43,6 +45,12 @@ export type Setup = {
   readonly env?: Readonly<Record<string, string>>;
   /** Further Host values. */
   readonly hosts?: readonly string[];
+  /** What is started, by default the program under test: its words, as in `env -i dist/stack`. */
+  readonly program?: readonly string[];
+  /** The folder to make the installation in. */
+  readonly below?: string;
+  /** The user that the installation belongs to; needs root. */
+  readonly owner?: number;
 };
 
 export type Appliance = Installation & {
@@ -72,7 +80,7 @@ export async function freePort(): Promise<number> {
 
 /** A folder with a config file and nothing else; `init` has not run. */
 export async function installation(setup: Setup): Promise<Installation> {
-  const dir = await mkdtemp(join(tmpdir(), 'stack-test-'));
+  const dir = await mkdtemp(join(setup.below ?? tmpdir(), 'stack-test-'));
   const port = await freePort();
   const url = `http://localhost:${port}`;
   const configFile = join(dir, 'config.yaml');
@@ -85,6 +93,8 @@ export async function installation(setup: Setup): Promise<Installation> {
   if (setup.extra) lines.push(setup.extra);
   await writeFile(configFile, `${lines.join('\n')}\n`, { mode: 0o600 });
   await chmod(configFile, 0o600);
+  if (setup.owner !== undefined)
+    await Promise.all([dir, configFile].map((path) => chown(path, setup.owner ?? 0, setup.owner ?? 0)));
   const dataDir = join(dir, 'data');
   const env = { PATH: process.env['PATH'] ?? '', HOME: dir, ...setup.env };
   const files = {
@@ -93,11 +103,12 @@ export async function installation(setup: Setup): Promise<Installation> {
     keyFile: join(dir, 'stack.key'),
     socketPath: join(dataDir, 'stack.sock'),
   };
-  return { dir, port, url, env, ...files };
+  return { program: setup.program ?? PROGRAM, dir, port, url, env, ...files };
 }
 
 function launch(args: readonly string[], at: Installation): ChildProcess {
-  return spawn(process.execPath, [ENTRY, ...args], {
+  const [command = '', ...first] = at.program;
+  return spawn(command, [...first, ...args], {
     cwd: at.dir,
     env: at.env,
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -2,7 +2,7 @@
 // No redirects, retries, cookies, caches, environment proxies or decompression.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { asFault, Fault } from '#kernel/errors.ts';
 import {
   CONNECT_TIMEOUT_MS,
@@ -53,12 +53,14 @@ type Deps = { readonly resolver: Resolver; readonly closed: ClosedPlaces };
 
 export function createUpstream(deps: Deps): Upstream {
   const pools = new Map<string, Pool>();
-  const poolOf = (request: UpstreamRequest): Pool => {
+  const poolOf = async (request: UpstreamRequest): Promise<Pool> => {
+    // With the first call: it would be a good part of the time to start.
+    const { Pool } = await import('undici');
     const { scheme, host, port } = request.origin;
     const id = `${request.key} ${scheme}://${host}:${port}`;
     const known = pools.get(id);
     if (known !== undefined) return known;
-    const pool = openPool(request, deps);
+    const pool = new Pool(`${scheme}://${shown(host)}:${port}`, poolOptions(request, deps));
     pools.set(id, pool);
     const [oldest] = pools.keys();
     if (pools.size > UPSTREAM_POOLS_MAX && oldest !== undefined) {
@@ -69,31 +71,29 @@ export function createUpstream(deps: Deps): Upstream {
   };
   return {
     reach: (place) => reach(place, deps),
-    send: (request, signal) => send(poolOf(request), request, signal),
+    send: async (request, signal) => send(await poolOf(request), request, signal),
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },
   };
 }
 
-function openPool(request: UpstreamRequest, deps: Deps): Pool {
-  const { scheme, host, port } = request.origin;
-  const shown = isIP(host) === 6 ? `[${host}]` : host;
-  return new Pool(`${scheme}://${shown}:${port}`, {
-    connections: UPSTREAM_CONNECTIONS_MAX,
-    pipelining: 1,
-    keepAliveTimeout: UPSTREAM_KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: UPSTREAM_KEEP_ALIVE_MS,
-    maxHeaderSize: RESPONSE_HEADERS_BYTES_MAX,
-    allowH2: false,
-    connect: (_options, callback) => {
-      dial(request, deps).then(
-        (socket) => callback(null, socket),
-        (thrown: unknown) => callback(thrown instanceof Error ? thrown : new Error(String(thrown)), null),
-      );
-    },
-  });
-}
+const shown = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);
+
+const poolOptions = (request: UpstreamRequest, deps: Deps): Pool.Options => ({
+  connections: UPSTREAM_CONNECTIONS_MAX,
+  pipelining: 1,
+  keepAliveTimeout: UPSTREAM_KEEP_ALIVE_MS,
+  keepAliveMaxTimeout: UPSTREAM_KEEP_ALIVE_MS,
+  maxHeaderSize: RESPONSE_HEADERS_BYTES_MAX,
+  allowH2: false,
+  connect: (_options, callback) => {
+    dial(request, deps).then(
+      (socket) => callback(null, socket),
+      (thrown: unknown) => callback(thrown instanceof Error ? thrown : new Error(String(thrown)), null),
+    );
+  },
+});
 
 async function reach(place: Place, deps: Deps): Promise<Result<void>> {
   try {

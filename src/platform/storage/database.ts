@@ -2,6 +2,7 @@
 
 import Database from 'better-sqlite3';
 import { DATABASE_BUSY_TIMEOUT_MS } from '#kernel/limits.ts';
+import { loadAddon } from '#platform/host/addon.ts';
 
 export type Db = Database.Database;
 export type SelfCheck = { readonly sqliteVersion: string; readonly synchronous: 'full' | 'other' };
@@ -17,7 +18,9 @@ type Options = {
 };
 
 export function openDatabase(file: string, { addonPath, readonly = false, journal = 'wal' }: Options): Db {
-  const db = new Database(file, { nativeBinding: addonPath, readonly });
+  // The package takes the addon itself, too; its types do not know it.
+  const nativeBinding = loadAddon(addonPath) as unknown as string;
+  const db = new Database(file, { nativeBinding, readonly });
   db.pragma(`busy_timeout = ${DATABASE_BUSY_TIMEOUT_MS}`);
   db.pragma('trusted_schema = OFF');
   if (readonly) return db;

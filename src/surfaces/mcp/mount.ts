@@ -3,7 +3,7 @@ import type { Express, Request, Response } from 'express';
 import { Fault } from '#kernel/errors.ts';
 import { arrivalOf, readJson, sendFault } from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
-import { createMcpAdapter } from './adapter.ts';
+import type { McpHandler } from './adapter.ts';
 import { callTool, listTools, unknownTool } from './tools.ts';
 
 const INSTRUCTIONS =
@@ -12,26 +12,31 @@ const INSTRUCTIONS =
   'with it. Never ask for, store or send raw credentials. Every refusal names a next step.';
 
 export function mountMcp(app: Express, surface: Surface): void {
-  const { registry, line, log } = surface;
-  const handle = createMcpAdapter({
-    version: surface.version,
-    instructions: INSTRUCTIONS,
-    tools: listTools(registry),
-    call: async (call, from) => (await callTool({ registry, line }, call, from)) ?? unknownTool(),
-    onError: (error) => log.warn('mcp request refused', { reason: error.message }),
-  });
+  let handler: Promise<McpHandler> | undefined;
+  const handle: McpHandler = async (...exchange) => {
+    handler ??= openHandler(surface);
+    await (await handler)(...exchange);
+  };
   app.all('/mcp', (request: Request, response: Response, next: (error?: unknown) => void) => {
     serve(surface, handle, { request, response }).catch(next);
   });
 }
 
+/** With the first message: the SDK and the schemas of the tools are a good part of the time to start. */
+async function openHandler({ registry, line, log, version }: Surface): Promise<McpHandler> {
+  const { createMcpAdapter } = await import('./adapter.ts');
+  return createMcpAdapter({
+    version,
+    instructions: INSTRUCTIONS,
+    tools: listTools(registry),
+    call: async (call, from) => (await callTool({ registry, line }, call, from)) ?? unknownTool(),
+    onError: (error) => log.warn('mcp request refused', { reason: error.message }),
+  });
+}
+
 type Exchange = { readonly request: Request; readonly response: Response };
 
-async function serve(
-  surface: Surface,
-  handle: ReturnType<typeof createMcpAdapter>,
-  exchange: Exchange,
-): Promise<void> {
+async function serve(surface: Surface, handle: McpHandler, exchange: Exchange): Promise<void> {
   const { request, response } = exchange;
   const arrival = arrivalOf(exchange, 'network', surface);
   const caller = await surface.line.authenticate(arrival);

@@ -24,12 +24,13 @@ export function mountRest(app: Express, surface: Surface, channel: Channel): voi
 }
 
 function handlerOf(surface: Surface, operation: Operation, channel: Channel): Handler {
-  const types = queryTypes(operation);
+  let types: Types | undefined;
   return async (request, response) => {
     const arrival = arrivalOf({ request, response }, channel, surface);
     // Before the body: a stranger's bytes are neither read nor judged (invariant 12).
     const caller = await surface.line.admit(operation, arrival);
     if (!caller.ok) return sendFault(response, caller.fault);
+    types ??= queryTypes(operation);
     const input = await inputOf(request, types);
     if (!input.ok) return sendFault(response, input.fault);
     const from = { ...arrival, caller: caller.value };

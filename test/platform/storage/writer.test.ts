@@ -36,6 +36,7 @@ beforeEach(async () => {
   migrate(db, MIGRATIONS, 1);
   db.close();
   worker = spawnWorker(assets.program('commit-worker'), { file: folder.file, addonPath });
+  worker.postMessage('open');
   writer = await startWriter(worker);
 });
 afterEach(async () => {
@@ -200,7 +201,9 @@ test('closing commits what waits', async () => {
 
 test('a thread that cannot open the database is an error at the start', async () => {
   const at = { file: `${folder.path}/nowhere/stack.db`, addonPath };
-  await assert.rejects(startWriter(spawnWorker(assets.program('commit-worker'), at)), /directory/);
+  const lost = spawnWorker(assets.program('commit-worker'), at);
+  lost.postMessage('open');
+  await assert.rejects(startWriter(lost), /directory/);
   const mute = spawnWorker({ kind: 'text', text: 'process.exit(3)' }, {});
   await assert.rejects(startWriter(mute), /stopped/);
 });
