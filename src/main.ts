@@ -5,10 +5,12 @@ import { auditVerifyCommand } from '#commands/audit-verify.ts';
 import { checkCommand } from '#commands/check.ts';
 import { completionCommand } from '#commands/completion.ts';
 import { socketOf } from '#commands/config-file.ts';
+import { doctorCommand } from '#commands/doctor.ts';
 import { initCommand } from '#commands/init.ts';
 import { sealCommand } from '#commands/seal.ts';
 import { type Lifetime, serveCommand } from '#commands/serve.ts';
 import { versionCommand } from '#commands/version.ts';
+import { systemHost } from '#platform/host/host.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 import { type Program, runProgram } from '#surfaces/cli/program.ts';
@@ -67,6 +69,7 @@ const commands = [
   initCommand(opening),
   serveCommand(opening, lifetime),
   checkCommand,
+  doctorCommand({ uid: process.geteuid?.() ?? 0, pid: process.pid, version, host: systemHost() }),
   sealCommand,
   completionCommand,
   versionCommand(version),

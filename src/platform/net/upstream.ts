@@ -155,7 +155,8 @@ function secure(socket: Socket, { host, caPem }: Peer): Promise<Socket> {
     const timer = setTimeout(() => tls.destroy(new Error('handshake timed out')), CONNECT_TIMEOUT_MS);
     tls.once('error', (error) => {
       clearTimeout(timer);
-      reject(unreachable(`${host}: ${error.message}`, 'tls'));
+      // What Node advises after a semicolon is for its own command line.
+      reject(unreachable(`${host}: ${error.message.split(';')[0]}`, 'tls'));
     });
     tls.once('secureConnect', () => {
       clearTimeout(timer);
