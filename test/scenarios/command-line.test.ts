@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import type { Parameter } from '#surfaces/cli/command.ts';
@@ -21,7 +21,6 @@ import { describedOperations } from '../../src/operations.ts';
 
 const CANARY = 'canary-51c7-typed-by-a-person';
 const HOSTILE = 'ci\u202e\u001b[2Jtxt.\u200b';
-const ENTRY = resolve(process.env['STACK_ENTRY'] ?? 'src/main.ts');
 const operations = describedOperations();
 const run = promisify(execFile);
 
@@ -242,7 +241,8 @@ async function shim(): Promise<string> {
   const dir = join(appliance.dir, 'bin');
   await mkdir(dir, { recursive: true });
   const path = join(dir, 'stack');
-  await writeFile(path, `#!/bin/sh\nexec '${process.execPath}' '${ENTRY}' "$@"\n`);
+  const program = appliance.program.map((word) => `'${word}'`).join(' ');
+  await writeFile(path, `#!/bin/sh\nexec ${program} "$@"\n`);
   await chmod(path, 0o755);
   return dir;
 }
