@@ -88,7 +88,7 @@ const FOUND_TOGETHER: readonly (readonly [what: string, topic: string, words: re
   ['an address outside the network of the service', 'services', ['inner', 'ADDRESS_DENIED']],
   ['a port where nothing listens', 'services', ['closed', 'ECONNREFUSED']],
   ['a certificate of an unknown authority', 'services', ['untrusted', 'certificate']],
-  ['a clock that is wrong', 'clock', ['ahead', '7200']],
+  ['a clock that is wrong', 'clock', ['clock of ahead', 's ahead of this one']],
   ['a data folder that is open', 'files', ['data', '0755']],
   ['a secret that everybody may read', 'files', ['ahead.key', '0644']],
   ['a config that others may write', 'files', ['config.yaml', '0666']],
