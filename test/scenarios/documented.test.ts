@@ -66,6 +66,7 @@ describe('every verb answers as its documents say', () => {
   it('services and calls', async () => {
     await byKey('/v1/services', 200);
     await byKey('/v1/services/catalogue', 200);
+    await byKey('/v1/services/connected', 200);
     await byPerson('/v1/services/ledger/verify', 200, { method: 'POST' });
     await byPerson('/v1/services/nobody/verify', 'NOT_FOUND', { method: 'POST' });
     const body = { service: 'ledger', method: 'GET', path: '/x' };

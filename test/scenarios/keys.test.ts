@@ -68,6 +68,7 @@ const takesKeys = ({ callers }: Operation): boolean => callers !== 'anyone' && c
 /** How each verb could be pointed at another agent; where it names none, what it shows is looked at. */
 const FOREIGN: Readonly<Record<string, () => readonly Sending[]>> = {
   stack_list_services: () => [{}],
+  stack_list_connected: () => [{}],
   stack_list_catalogue: () => [{}],
   stack_register_agent: () => [
     { body: { name: 'other-one' } },

@@ -59,33 +59,60 @@ type Deps = {
 };
 
 export function serviceOperations(deps: Deps): readonly Operation[] {
-  const list = operation({
+  return [listing(deps), listingConnected(deps), listCatalogue(deps)];
+}
+
+const READERS = ['key', 'passport', 'person'] as const;
+const services = z
+  .array(serviceShape)
+  .describe('Services of the config; those of the agent where one is named.');
+
+function listing(deps: Deps): Operation {
+  return operation({
     name: 'stack_list_services',
     action: 'service.list',
     summary:
       'List the connected services, what may be done there, and which actions a person must approve first.',
     effect: 'read',
-    callers: ['key', 'passport', 'person'],
+    callers: READERS,
     scope: 'services:read',
     input: z.strictObject({}),
-    output: z.strictObject({
-      services: z
-        .array(serviceShape)
-        .describe('Services of the config; those of the agent where one is named.'),
-    }),
+    output: z.strictObject({ services }),
     example: { input: {}, output: { services: [SERVICE_EXAMPLE] } },
     errors: [],
     route: { method: 'GET', path: '/v1/services' },
     toolset: 'default',
     line: 'operations',
+    run: async ({ caller }) => ok({ output: { services: await heldBy(caller, deps) }, changes: [] }),
+  });
+}
+
+function listingConnected(deps: Deps): Operation {
+  return operation({
+    name: 'stack_list_connected',
+    action: 'service.connected',
+    summary: 'List only the services whose credential is there, so that calls to them can go out.',
+    effect: 'read',
+    callers: READERS,
+    scope: 'services:read',
+    input: z.strictObject({}),
+    output: z.strictObject({ services }),
+    example: { input: {}, output: { services: [SERVICE_EXAMPLE] } },
+    errors: [],
+    route: { method: 'GET', path: '/v1/services/connected' },
+    toolset: 'services',
+    line: 'operations',
     run: async ({ caller }) => {
-      const grants = await deps.grantsOf(caller);
-      const held = [...deps.services()].filter((service) => grants === undefined || grants.has(service.name));
-      const services = held.map((service) => shapeOf(deps, service, grants?.get(service.name)));
-      return ok({ output: { services }, changes: [] });
+      const held = await heldBy(caller, deps);
+      return ok({ output: { services: held.filter(({ connected }) => connected) }, changes: [] });
     },
   });
-  return [list, listCatalogue(deps)];
+}
+
+async function heldBy(caller: Caller, deps: Deps): Promise<ServiceShape[]> {
+  const grants = await deps.grantsOf(caller);
+  const held = [...deps.services()].filter((service) => grants === undefined || grants.has(service.name));
+  return held.map((service) => shapeOf(deps, service, grants?.get(service.name)));
 }
 
 function listCatalogue({ catalogue }: Deps): Operation {

@@ -8,6 +8,8 @@ const NAMES: Readonly<Record<string, string>> = {
   stack_get_jwks: 'passports jwks',
   stack_list_active_passports: 'passports list',
   stack_verify_chain: 'audit verify',
+  stack_list_catalogue: 'services catalogue',
+  stack_list_connected: 'services connected',
 };
 
 /** `agents register` of stack_register_agent at POST /v1/agents/register. */
