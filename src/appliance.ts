@@ -294,11 +294,13 @@ type Deps = Base & {
 function buildAuthentication({ host }: Machine, deps: Deps) {
   const { storage, draft, directory, keys, live } = deps;
   const { reader, committer } = storage;
+  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
   const verifier = createPassportVerifier({
     reader,
     keys,
     issuer: () => live.current().publicUrl,
     findAgent: directory.find,
+    keyEnded: keyVerifier.ended,
     host,
   });
   const standing = createStanding({
@@ -310,9 +312,8 @@ function buildAuthentication({ host }: Machine, deps: Deps) {
     ttlSeconds: () => live.current().passports.ttlSeconds,
     host,
   });
-  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
   const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
-  return { verifier, authenticator };
+  return { verifier, authenticator, keyEnded: keyVerifier.ended };
 }
 
 /** None yet; what they look at decides whether a body is read whole. */
@@ -323,7 +324,7 @@ function buildLines(machine: Machine, deps: Deps) {
   const { storage, draft, credentials, keys, live, measures: measure } = deps;
   const config = live.current;
   const { reader, committer } = storage;
-  const { verifier, authenticator } = buildAuthentication(machine, deps);
+  const { verifier, authenticator, keyEnded } = buildAuthentication(machine, deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
@@ -372,7 +373,7 @@ function buildLines(machine: Machine, deps: Deps) {
     committed,
     measure,
   });
-  const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
+  const operations = allOperations({ ...deps, config, host, verifier, keyEnded, traffic, checks });
   return { registry: createRegistry(operations), line, traffic, callsInFlight: traffic.inFlight };
 }
 

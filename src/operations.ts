@@ -39,6 +39,7 @@ export type OperationDeps = {
   readonly pepper: Uint8Array;
   readonly keys: SigningKeys;
   readonly verifier: PassportVerifier;
+  readonly keyEnded: (id: string) => Promise<boolean>;
   readonly traffic: Traffic;
   /** The traffic line of a person who checks a service. */
   readonly checks: Traffic;
@@ -46,7 +47,7 @@ export type OperationDeps = {
 };
 
 export function allOperations(deps: OperationDeps): readonly Operation[] {
-  const { config, host, storage, credentials, directory, keyring, pepper, keys, verifier } = deps;
+  const { config, host, storage, credentials, directory, keyring, pepper, keys, verifier, keyEnded } = deps;
   const { reader } = storage;
   const services = () => config().services.values();
   const settings = () => ({ agents: config().agents, ceiling: config().agentCeiling });
@@ -70,6 +71,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       ttl: () => config().passports,
       constraintProblem,
       verifier,
+      keyEnded,
     }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({

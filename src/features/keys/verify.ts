@@ -4,7 +4,7 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import { keyedHash } from '#platform/crypto/derive.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { keyByHash } from './store.ts';
+import { type KeyRow, keyBy, keyByHash } from './store.ts';
 
 export type LiveKey = {
   readonly id: string;
@@ -13,13 +13,21 @@ export type LiveKey = {
   readonly agentId: string | undefined;
   readonly readOnly: boolean;
 };
-export type KeyVerifier = { readonly verify: (presented: string) => Promise<Result<LiveKey>> };
+export type KeyVerifier = {
+  readonly verify: (presented: string) => Promise<Result<LiveKey>>;
+  /** Whether this id is of a key that is revoked or expired. What is no key's id never ends here. */
+  readonly ended: (id: string) => Promise<boolean>;
+};
 
+const KEY_ID = /^key_/;
 /** `sk_live_` and 32 random bytes in hex. */
 const SHAPE = /^sk_live_[0-9a-f]{64}$/;
 
 const invalid = (detail: string, next?: string): Result<never> =>
   refuse(new Fault('INVALID_API_KEY', next === undefined ? { detail } : { detail, next }));
+
+const isOver = ({ revoked_at, expires_at }: KeyRow, nowMs: number): boolean =>
+  revoked_at !== null || (expires_at !== null && expires_at <= nowMs);
 
 export function createKeyVerifier(deps: {
   readonly reader: Reader;
@@ -42,6 +50,11 @@ export function createKeyVerifier(deps: {
         agentId: row.agent_id ?? undefined,
         readOnly: row.read_only === 1,
       });
+    },
+    ended: async (id) => {
+      if (!KEY_ID.test(id)) return false;
+      const row = await keyBy(deps.reader, id);
+      return row === undefined || isOver(row, deps.host.nowMs());
     },
   };
 }

@@ -52,6 +52,7 @@ type Deps = {
   readonly ttl: () => { readonly ttlSeconds: number; readonly ttlSecondsMax: number };
   readonly constraintProblem: ConstraintProblem;
   readonly verifier: PassportVerifier;
+  readonly keyEnded: (id: string) => Promise<boolean>;
 };
 
 export function passportOperations(deps: Deps): readonly Operation[] {
@@ -220,9 +221,18 @@ function listing(deps: Deps): Operation {
         limit: input.limit,
       });
       const next_cursor = rows.length === input.limit ? (rows.at(-1)?.jti ?? null) : null;
-      return ok({ output: { passports: rows.map(showListed), next_cursor }, changes: [] });
+      const live = await ofLiveKeys(deps, rows);
+      return ok({ output: { passports: live.map(showListed), next_cursor }, changes: [] });
     },
   });
+}
+
+/** A passport ends with the key that minted it; few keys mint the passports of a page. */
+async function ofLiveKeys({ keyEnded }: Deps, rows: readonly PassportRow[]): Promise<readonly PassportRow[]> {
+  const minters = [...new Set(rows.map(({ minted_by }) => minted_by))];
+  const judged = await Promise.all(minters.map(async (id) => [id, await keyEnded(id)] as const));
+  const ended = new Map(judged);
+  return rows.filter(({ minted_by }) => ended.get(minted_by) === false);
 }
 
 function revoking(deps: Deps): Operation {

@@ -1,5 +1,5 @@
-// Is this passport live right now? The signature is checked once per token, the row and the agent at every use, and the
-// live config stays a ceiling: a narrowed agent narrows at the next call, a widened one does not widen.
+// Is this passport live right now? The signature is checked once per token; the row, the agent and the key that minted it
+// at every use. The live config stays a ceiling: a narrowed agent narrows at the next call, a widened one does not widen.
 import { createHash, type KeyObject } from 'node:crypto';
 import { type Agent, type Grant, stricter } from '#features/agents/model.ts';
 import { intersect } from '#features/policy/model.ts';
@@ -23,6 +23,8 @@ type Deps = {
   readonly keys: Pick<PassportKeys, 'verifying'>;
   readonly issuer: () => string;
   readonly findAgent: (id: string) => Promise<Agent | undefined>;
+  /** Whether the key of this id has ended: what it minted ends with it. */
+  readonly keyEnded: (id: string) => Promise<boolean>;
   readonly host: Host;
 };
 
@@ -62,6 +64,8 @@ async function live(deps: Deps, jti: string): Promise<Result<LivePassport>> {
     return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'revoked' }));
   if (row.expires_at <= deps.host.nowMs())
     return refuse(new Fault('PASSPORT_EXPIRED', { detail: 'the lease has ended' }));
+  if (await deps.keyEnded(row.minted_by))
+    return refuse(new Fault('PASSPORT_REVOKED', { detail: 'the key that minted it has ended' }));
   const agent = await deps.findAgent(row.agent_id);
   if (agent === undefined) return refuse(new Fault('PASSPORT_REVOKED', { detail: 'the agent is gone' }));
   if (agent.status === 'blocked')

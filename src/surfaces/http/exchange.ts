@@ -62,6 +62,9 @@ function goneSignal(response: ServerResponse): AbortSignal {
 export const expectsContinue = ({ headers, httpVersion }: IncomingMessage): boolean =>
   httpVersion === '1.1' && headers.expect?.toLowerCase() === '100-continue';
 
+/** A body that its client is still sending: who was admitted before it may not be admitted any more when it is there. */
+export const isComing = ({ complete }: IncomingMessage): boolean => !complete;
+
 /** `undefined` where there is no body. Bound: REST_BODY_BYTES_MAX, judged by the declared length first. */
 export async function readJson(request: IncomingMessage): Promise<Result<unknown>> {
   const declared = Number(request.headers['content-length'] ?? '0');

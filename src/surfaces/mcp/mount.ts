@@ -1,7 +1,7 @@
 // `/mcp` on the router: authenticate before the method, strict JSON before the SDK, our own error bodies.
 import type { Express, Request, Response } from 'express';
 import { Fault } from '#kernel/errors.ts';
-import { arrivalOf, readJson, sendFault } from '#surfaces/http/exchange.ts';
+import { arrivalOf, isComing, readJson, sendFault } from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import type { McpHandler } from './adapter.ts';
 import { callTool, listTools, unknownTool } from './tools.ts';
@@ -47,13 +47,16 @@ async function serve(surface: Surface, handle: McpHandler, exchange: Exchange): 
     response.setHeader('allow', 'POST');
     return sendFault(response, new Fault('METHOD_NOT_ALLOWED', { next: 'Send MCP messages by POST.' }));
   }
+  const late = isComing(request);
   const body = await readJson(request);
   if (!body.ok) return sendFault(response, body.fault);
   if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) {
     const issues = [{ path: '', message: 'one JSON-RPC message per request; batches are not taken' }];
     return sendFault(response, new Fault('INVALID_REQUEST', { metadata: { issues } }));
   }
+  const still = late ? await surface.line.authenticate(arrival) : caller;
+  if (!still.ok) return sendFault(response, still.fault);
   // The SDK wants both media types named; callers that take plain JSON are served, too.
   request.headers.accept = 'application/json, text/event-stream';
-  await handle(request, response, body.value, { ...arrival, caller: caller.value });
+  await handle(request, response, body.value, { ...arrival, caller: still.value });
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { Fault } from '#kernel/errors.ts';
 import type { Operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import { arrivalOf, type Channel, readJson, sendFault, sendJson } from '#surfaces/http/exchange.ts';
+import { arrivalOf, type Channel, isComing, readJson, sendFault, sendJson } from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 
 type Handler = (request: Request, response: Response) => Promise<void>;
@@ -31,9 +31,12 @@ function handlerOf(surface: Surface, operation: Operation, channel: Channel): Ha
     const caller = await surface.line.admit(operation, arrival);
     if (!caller.ok) return sendFault(response, caller.fault);
     types ??= queryTypes(operation);
+    const late = isComing(request);
     const input = await inputOf(request, types);
     if (!input.ok) return sendFault(response, input.fault);
-    const from = { ...arrival, caller: caller.value };
+    const still = late ? await surface.line.admit(operation, arrival) : caller;
+    if (!still.ok) return sendFault(response, still.fault);
+    const from = { ...arrival, caller: still.value };
     const answer = await surface.line.invoke(operation, input.value, from);
     if (answer.ok) sendJson(response, answer.value.status, answer.value.output);
     else sendFault(response, answer.fault);

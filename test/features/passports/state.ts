@@ -31,7 +31,12 @@ export const KEY: Caller = { kind: 'key', id: 'key_one' };
 export const OTHER_KEY: Caller = { kind: 'key', id: 'key_two' };
 export const PERSON: Caller = { kind: 'person', id: 'local' };
 
-type World = { agents: Map<string, AgentSettings>; ceiling: AgentSettings; ttlSeconds: number };
+type World = {
+  endedKeys: Set<string>;
+  agents: Map<string, AgentSettings>;
+  ceiling: AgentSettings;
+  ttlSeconds: number;
+};
 export type State = ReturnType<typeof openState>;
 
 function clock(): Host & { pass: (ms: number) => void } {
@@ -72,6 +77,7 @@ export function openState() {
   const host = clock();
   const key = signingKeyOf(newPrivateKeyDer());
   const world: World = {
+    endedKeys: new Set(),
     agents: new Map(),
     ceiling: { mode: undefined, services: [] },
     ttlSeconds: 900,
@@ -88,9 +94,10 @@ export function openState() {
   };
   const directory = createAgentDirectory(reader, () => world);
   const findAgent = directory.find;
+  const keyEnded = async (id: string) => world.endedKeys.has(id);
   const keys = { current: () => key, verifying: () => [key] };
   const issuer = () => ISSUER;
-  const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, host });
+  const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, keyEnded, host });
   const draft = (fields: Partial<EntryDraft>) =>
     draftEntry({ ...fields, entry_id: host.id('aud'), timestamp: host.nowMs() });
   const ttlSeconds = () => world.ttlSeconds;
@@ -116,6 +123,7 @@ export function openState() {
       ttl: () => ({ ttlSeconds: world.ttlSeconds, ttlSecondsMax: 3600 }),
       constraintProblem,
       verifier,
+      keyEnded,
     }),
   ];
   const close = () => db.close();
