@@ -13,7 +13,8 @@ export function readBody(contentType: string | undefined, bytes: Uint8Array | un
   const type = mediaType(contentType);
   if (type === undefined) return { kind: 'opaque' };
   const isJson = JSON_TYPE.test(type.name);
-  if (!isJson && type.name !== FORM_TYPE) return { kind: 'opaque' };
+  if (!isJson && type.name !== FORM_TYPE)
+    return type.name.startsWith('multipart/') ? { kind: 'opaque', holdsFields: true } : { kind: 'opaque' };
   if (!type.utf8) return broken('charset is not utf-8');
   const text = decodeUtf8(bytes);
   if (text === undefined || text.startsWith(BYTE_ORDER_MARK)) return broken('not plain UTF-8');

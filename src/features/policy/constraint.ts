@@ -139,6 +139,8 @@ function member(
 
 /** An argument in query and body: which of the two the service takes, nobody here can know. */
 function findInQuery(name: string, { query, body }: CallView): Found {
+  const unread = body.kind === 'broken' || (body.kind === 'opaque' && body.holdsFields === true);
+  if (unread) return { kind: 'unclear' };
   if (holdsAlike(argumentNames(body) ?? [], name)) return { kind: 'unclear' };
   const found = member(Object.fromEntries(query), name, foldedField);
   if (found.kind !== 'value') return found;

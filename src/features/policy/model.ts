@@ -46,7 +46,8 @@ export type BodyView =
   | { readonly kind: 'none' }
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'form'; readonly value: unknown }
-  | { readonly kind: 'opaque' }
+  /** `holdsFields`: arguments stand in it, in a form that is not read here. */
+  | { readonly kind: 'opaque'; readonly holdsFields?: boolean }
   | { readonly kind: 'broken'; readonly reason: string };
 
 export type CallView = {

@@ -131,6 +131,13 @@ describe('a condition on body.amount', () => {
     const held = (given: Given): string => grantingAction(inQuery, ['pay:*'], view(given)).kind;
     assert.equal(held({ query: 'amount=1' }), 'granted');
     assert.equal(held({ query: 'amount=1', body: '{"Amount":5000}' }), 'constraint');
+    const form = '--x\r\nContent-Disposition: form-data; name="amount"\r\n\r\n5000\r\n--x--';
+    assert.equal(
+      held({ query: 'amount=1', body: form, type: 'multipart/form-data; boundary=x' }),
+      'constraint',
+    );
+    assert.equal(held({ query: 'amount=1', body: '{"amount":1,"amount":5000}' }), 'constraint');
+    assert.equal(held({ query: 'amount=1', body: 'bytes', type: 'application/octet-stream' }), 'granted');
   });
 });
 
