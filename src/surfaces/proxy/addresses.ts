@@ -40,9 +40,12 @@ function linksOf(value: string, addresses: Addresses): string {
     .join(', ');
 }
 
+/** A URL's reader leaves blanks and controls out: two halves of a secret that the scrub let pass would come together. */
+const PLAIN = /^[!-~]*$/;
+
 /** `undefined`: not below the base of the service. */
 function mapped(reference: string, { baseUrl, proxyUrl, requestUrl }: Addresses): string | undefined {
-  if (!URL.canParse(reference, requestUrl)) return undefined;
+  if (!PLAIN.test(reference) || !URL.canParse(reference, requestUrl)) return undefined;
   const { href } = new URL(reference, requestUrl);
   return href.startsWith(`${baseUrl}/`) ? `${proxyUrl}${href.slice(baseUrl.length)}` : undefined;
 }

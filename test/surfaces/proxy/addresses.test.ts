@@ -57,6 +57,13 @@ test('a link that is hidden in a parameter of another one is judged like every l
   assert.ok(!kept?.[1].includes('evil.test'), kept?.[1]);
 });
 
+test('an address from which its reader would leave something out is not put together', () => {
+  assert.deepEqual(rewritten('location', '/v1/half-of\t-a-secret'), [
+    ['x-stack-location', '/v1/half-of\t-a-secret'],
+  ]);
+  assert.deepEqual(rewritten('link', '</v1/half-of\t-a-secret>; rel="next"'), []);
+});
+
 test('other headers stay as they are', () => {
   assert.deepEqual(rewritten('etag', '"https://api.example.com/v1/"'), [
     ['etag', '"https://api.example.com/v1/"'],
