@@ -103,6 +103,8 @@ async function* chunksOf({ request, response }: Exchange): AsyncGenerator<Uint8A
 function fail(exchange: Exchange, fault: Fault): void {
   const { request, response } = exchange;
   if (response.headersSent) {
+    // To a client of HTTP/1.0, as some proxies are, the end of the connection is the end of the body: it gets a reset.
+    if (request.httpVersion === '1.0') request.socket.resetAndDestroy();
     response.destroy();
     return;
   }

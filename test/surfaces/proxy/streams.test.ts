@@ -339,6 +339,19 @@ describe('an answer', () => {
     }
   });
 
+  it('that breaks off is reset for a client of HTTP/1.0, to which an end would look whole', async () => {
+    form.script((_request, response) => {
+      response.write('par');
+      setTimeout(() => response.destroy(), 30);
+    });
+    const client = rawClient(form.appliance);
+    const ended = new Promise<string>((done) => {
+      client.socket.once('error', ({ message }) => done(message)).once('end', () => done('a whole answer'));
+    });
+    client.write(head(form.appliance, 'GET /proxy/shop/x').replace('HTTP/1.1', 'HTTP/1.0'));
+    assert.match(await ended, /ECONNRESET/);
+  });
+
   it('that stops in the middle ends with the time of the call', async () => {
     form.script((_request, response) => void response.write('par'));
     assert.ok(!(await get().until()).includes('\r\n0\r\n'));
