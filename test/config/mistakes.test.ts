@@ -196,6 +196,18 @@ function asOrdinaryUser<T>(run: () => T): T {
 }
 
 describe('the places of a config', () => {
+  it('does not repeat a credential that was written where only its place belongs', () => {
+    const text = [
+      'version: 1',
+      'services:',
+      '  a: { base_url: "https://a.test", inject: { bearer: "canary-literal-77aa99bb" } }',
+      '  b: { base_url: "https://b.test", inject: { basic: "user:canary-literal-77aa99bb" } }',
+    ].join('\n');
+    const said = JSON.stringify(readConfig(text, around));
+    assert.match(said, /services\.a\.inject\.bearer/);
+    assert.doesNotMatch(said, /canary-literal/);
+  });
+
   it('knows a folder that can be made, one that cannot, and a file in its place', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'stack-config-'));
     try {

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { KeyPath, Mistake, YamlFile } from './read.ts';
 
-const SECRET_PATH = /secret|key|value|password|token/i;
+const SECRET_PATH = /secret|key|value|password|token|inject|fixed/i;
 /** Further edits make another word of it. */
 const SUGGESTION_DISTANCE_MAX = 3;
 /** What zod says where the schema has no sentence of its own. */
