@@ -175,6 +175,18 @@ describe('config-mistakes.json', () => {
     }
   });
 
+  it('says of an approval rule what is wrong in it, not that the list should have been a word', () => {
+    const rule = '{ action: gh:a:b, where: [ { path: body.a, op: ">", value: 1 } ] }';
+    const yaml = service('    actions: { "gh:a:b": [ "POST /a" ] }', `    approval: [ ${rule} ]`);
+    const read = readConfig(yaml.join('\n'), around);
+    assert.ok('mistakes' in read);
+    assert.deepEqual(
+      read.mistakes.map(({ path }) => path),
+      ['services.gh.approval.0.where.0.op'],
+    );
+    assert.match(read.mistakes[0]?.message ?? '', /gte/);
+  });
+
   it('refuses the sections of later versions by name, so that none of them is silently without effect', () => {
     for (const section of ['approvals', 'audit', 'dropoffs', 'detectors', 'people', 'oauth']) {
       const read = readConfig(`version: 1\n${section}: {}`, around);

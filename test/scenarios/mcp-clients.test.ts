@@ -87,6 +87,10 @@ describe('the official v1 client', () => {
       assert.equal(answer['status'], 200);
       assert.deepEqual(answer['body'], { sky: 'clear' });
       assert.equal(seen.at(-1), `Bearer ${SECRET}`);
+      const denied = { ...CALL, arguments: { ...CALL.arguments, path: '/other' } };
+      const refused = (await client.callTool(denied)) as Json;
+      assert.equal(refused['isError'], true, 'a client that knows the output schema shows the refusal');
+      assert.equal((agreed(refused)['error'] as Json)['code'], 'ACTION_DENIED');
     } finally {
       await client.close();
     }

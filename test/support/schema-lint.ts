@@ -26,8 +26,8 @@ const FOREIGN = [
   '~standard',
 ];
 /** Members whose names or values are the caller's or the service's own; everything else is closed and typed. */
-const FREE = ['headers', 'query', 'detail'];
-const ANY = ['body', 'from', 'to', 'identity_claims[]', 'detail.*', 'headers.*'];
+const FREE = ['headers', 'query', 'detail', 'metadata'];
+const ANY = ['body', 'from', 'to', 'identity_claims[]', 'detail.*', 'headers.*', 'metadata.*'];
 
 export function lintTool(tool: Tool): readonly string[] {
   const { name, description, inputSchema, outputSchema } = tool;

@@ -58,11 +58,18 @@ function unionMistakes(issue: z.core.$ZodIssueInvalidUnion, context: Context): M
   if (later[0] !== undefined) return mistakesOf([later[0]], context);
   if (!ZOD_SENTENCE.test(issue.message)) return [at(context.file, path, issue.message)];
   const meant = branches
-    .filter((inner) => !inner.some((one) => one.code === 'invalid_type' && one.path.length === path.length))
+    .filter((inner) => !inner.some((one) => isOtherKind(one, path, context)))
     .sort((a, b) => a.length - b.length)[0];
   if (meant !== undefined) return mistakesOf(meant, context);
   const forms = branches.flat().flatMap((one) => (one.code === 'invalid_type' ? [nounOf(one.expected)] : []));
   return [at(context.file, path, `must be ${[...new Set(forms)].join(' or ')}`)];
+}
+
+/** A word where a list or an object stands is another form, too, though it would be the one with the fewest mistakes. */
+function isOtherKind(issue: Issue, path: KeyPath, { file }: Context): boolean {
+  if (issue.path.length !== path.length) return false;
+  const wordForObject = issue.code === 'invalid_value' && typeof valueAt(file, path) === 'object';
+  return issue.code === 'invalid_type' || wordForObject;
 }
 
 const isLater = (issue: Issue, { later }: Context): boolean =>
@@ -70,11 +77,14 @@ const isLater = (issue: Issue, { later }: Context): boolean =>
 
 const nounOf = (kind: string): string => NOUNS[kind] ?? kind;
 
-function messageOf(issue: Issue, file: YamlFile): string {
-  const found = issue.path.reduce<unknown>(
+const valueAt = (file: YamlFile, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
     (value, step) => (value as Record<PropertyKey, unknown> | undefined | null)?.[step],
     file.value,
   );
+
+function messageOf(issue: Issue, file: YamlFile): string {
+  const found = valueAt(file, issue.path);
   if (!ZOD_SENTENCE.test(issue.message)) return withFound(issue.message, found, issue);
   if (issue.code === 'invalid_value') {
     const values = issue.values.map(String);

@@ -34,7 +34,6 @@ export function createMcpAdapter(deps: Deps): McpHandler {
     const factory = () => serverFor(deps, from);
     const modern = createMcpHandler(factory, {
       legacy: 'reject',
-      responseMode: 'json',
       onerror: deps.onError,
     });
     const fetch = async (web: Request, options?: { parsedBody?: unknown }): Promise<Response> =>

@@ -1,4 +1,5 @@
 // MCP tools from the operations: listed once, called by name. Schemas are closed plain objects (protocol.md 7, must 17).
+import { z } from 'zod';
 import { envelope, Fault } from '#kernel/errors.ts';
 import { MCP_BODY_CHARS_MAX } from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
@@ -32,7 +33,7 @@ export function toolOf(operation: Operation): ToolListing {
     title: titleOf(name),
     description: summary,
     inputSchema: schemaOf(input, 'input'),
-    outputSchema: schemaOf(output, 'output'),
+    outputSchema: orRefusal(schemaOf(output, 'output')),
     annotations: {
       readOnlyHint: effect === 'read',
       destructiveHint: effect === 'destroy',
@@ -40,6 +41,26 @@ export function toolOf(operation: Operation): ToolListing {
       openWorldHint: line === 'traffic',
     },
   };
+}
+
+const refusal = schemaOf(
+  z.strictObject({
+    error: z
+      .strictObject({
+        code: z.string().describe('What refused, for programs.'),
+        message: z.string().describe('What refused, for people.'),
+        next: z.string().describe('A step that works.'),
+        metadata: z.record(z.string(), z.unknown()).describe('What the code is about.'),
+      })
+      .describe('Instead of the other fields, with isError.'),
+    metadata: z.record(z.string(), z.unknown()).describe('The same as error.metadata.'),
+  }),
+  'output',
+);
+
+/** Clients of SDK 1 hold refusals against this schema, too, and hide those that do not fit. No union: roots are plain. */
+function orRefusal({ required: _, ...answer }: Schema): Schema {
+  return { ...answer, properties: { ...answer.properties, ...refusal.properties } };
 }
 
 export type ToolCall = { readonly name: string; readonly input: unknown };

@@ -5,8 +5,8 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { z } from 'zod';
 import { REFUSALS } from '#kernel/errors.ts';
 import { createRegistry } from '#pipeline/registry.ts';
-import { toolOf } from '#surfaces/mcp/tools.ts';
 import { contentsOf, openApiOf } from '#surfaces/openapi/document.ts';
+import { schemaOf } from '#surfaces/openapi/schema.ts';
 import { describedOperations } from '../../../src/operations.ts';
 
 type Node = Readonly<Record<string, unknown>>;
@@ -78,7 +78,7 @@ describe('the OpenAPI document', () => {
       for (const status of operation.statuses ?? [200]) {
         const schema = found?.responses[String(status)]?.content?.['application/json']?.schema;
         assert.ok(schema !== undefined, `${operation.name} has no answer ${status}`);
-        assert.deepEqual(resolve(schema), toolOf(operation).outputSchema, operation.name);
+        assert.deepEqual(resolve(schema), schemaOf(operation.output, 'output'), operation.name);
       }
     }
   });
