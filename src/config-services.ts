@@ -9,6 +9,7 @@ import { readSealed } from '#features/vault/sealed.ts';
 import { isAllowedAddress } from '#platform/net/address.ts';
 import { isAlwaysAllowed, isForbiddenHeader } from '#platform/net/request-headers.ts';
 import { readUrl } from '#platform/net/url.ts';
+import { nearest } from '#platform/yaml/mistakes.ts';
 
 const ACTION_NAME = /^[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*:[a-z0-9][a-z0-9_.-]*$/;
 const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
@@ -205,6 +206,15 @@ function constraintsOf(list: WhereSettings, path: Problem['path'], report: Repor
   });
 }
 
+function unknownAction(action: string, actions: readonly Action[]): string {
+  const near = nearest(
+    action,
+    actions.map(({ name }) => name),
+  );
+  const hint = near === undefined ? '' : `, did you mean ${near}?`;
+  return `approval names ${action}, which is no action of this service${hint}`;
+}
+
 function approvalOf(
   { approval }: Section,
   actions: readonly Action[],
@@ -214,7 +224,7 @@ function approvalOf(
   return approval.map((rule, index) => {
     const action = typeof rule === 'string' ? rule : rule.action;
     const known = action === 'writes' || actions.some(({ name }) => name === action);
-    if (!known) report(['approval', index], `approval names ${action}, which is no action of this service`);
+    if (!known) report(['approval', index], unknownAction(action, actions));
     return {
       action,
       where: constraintsOf(typeof rule === 'string' ? [] : rule.where, ['approval', index, 'where'], report),

@@ -28,6 +28,7 @@ import { at, knownKeys, mistakesOf } from '#platform/yaml/mistakes.ts';
 import { type KeyPath, type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
 import { duration, size } from '#platform/yaml/units.ts';
 import { agentMistakes, caseMistakes, unknownService } from './config-agents.ts';
+import { approvalWarnings } from './config-approvals.ts';
 import { type ServerConfig, serverOf, serverSettings, serverWarnings } from './config-server.ts';
 import { buildService } from './config-services.ts';
 
@@ -187,7 +188,11 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
   if (mistakes.length > 0) return { mistakes: inOrder(mistakes) };
   return {
     config: configOf(parsed, { services, dataDir, keyFile, path: around.path, folder }),
-    warnings: [...warningsOf(parsed, file, { ...around, folder }), ...sealedWarnings(services, file)],
+    warnings: [
+      ...warningsOf(parsed, file, { ...around, folder }),
+      ...sealedWarnings(services, file),
+      ...approvalWarnings(services.values(), file),
+    ],
   };
 }
 

@@ -135,6 +135,7 @@ async function callerOfKey(deps: Deps, live: LiveKey, presented: Presented): Pro
       new Fault('NOT_FOUND', {
         detail: 'X-Stack-Agent names no agent',
         metadata: { header: 'x-stack-agent' },
+        next: 'Name an agent that there is: one of the config under agents, or one that was registered.',
       }),
     );
   }

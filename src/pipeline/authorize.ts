@@ -110,7 +110,11 @@ function outOfScope(from: Authenticated, call: Call, known: boolean): Fault {
 function decide(service: CompiledService, entry: PassportService, view: CallView): Result<string> {
   const verdict = grantingAction(service, entry.scopes, view);
   if (verdict.kind === 'denied') {
-    return refuse(new Fault('ACTION_DENIED', { metadata: { granted: entry.scopes, needed: verdict.known } }));
+    const metadata = { granted: entry.scopes, needed: verdict.known };
+    if (verdict.known.length > 0) return refuse(new Fault('ACTION_DENIED', { metadata }));
+    const next =
+      'No action of this service covers the call. The operator can add one under actions; stack_list_services shows those there are.';
+    return refuse(new Fault('ACTION_DENIED', { metadata, next }));
   }
   if (verdict.kind === 'constraint') {
     const { action, constraint } = verdict;

@@ -115,12 +115,16 @@ async function verify(deps: Deps, service: Service, asking: Asking): Promise<Ver
   const { name, base, network, caPem } = service;
   const { scheme, host, port } = base;
   const reached = await deps.reach({ origin: { scheme, host, port }, network, caPem });
-  if (!reached.ok)
-    return { service: name, reachable: false, credential: 'unknown', reason: reasonOf(reached.fault) };
+  const { connected, reason } = deps.presence(service);
+  const absent = service.inject !== undefined && !connected;
+  if (!reached.ok) {
+    const reasons = [reasonOf(reached.fault), ...(absent && reason !== undefined ? [reason] : [])];
+    const credential = absent ? 'missing' : 'unknown';
+    return { service: name, reachable: false, credential, reason: reasons.join('; ') };
+  }
   const found = { service: name, reachable: true } as const;
   if (service.inject === undefined) return { ...found, credential: 'none' };
-  const { connected, reason } = deps.presence(service);
-  if (!connected) return { ...found, credential: 'missing', ...(reason === undefined ? {} : { reason }) };
+  if (absent) return { ...found, credential: 'missing', ...(reason === undefined ? {} : { reason }) };
   if (service.verify === undefined)
     return { ...found, credential: 'unknown', reason: 'the service names no harmless call under verify' };
   const call = callOf(harmlessCall(name, service.verify));

@@ -108,3 +108,36 @@ test('invariant 10: an unknown error shows nothing of itself', () => {
   assert.equal(shown.includes('canary'), false);
   assert.ok(shown.includes('INTERNAL'));
 });
+
+test('an approval rule that a call gets round by leaving the argument out is a warning', () => {
+  const file = (...approval: string[]): string =>
+    [
+      'services:',
+      '  pay:',
+      '    base_url: https://pay.example',
+      '    actions:',
+      '      pay:refunds:create: [ "POST /refunds" ]',
+      '      pay:payouts:create: [ { call: "POST /payouts", where: [ { path: body.amount, op: lte, value: 9 } ] } ]',
+      '    approval:',
+      ...approval.map((rule) => `      - ${rule}`),
+    ].join('\n');
+  const said = (text: string): readonly string[] => {
+    const read = readConfig(text, AROUND);
+    return 'warnings' in read ? read.warnings.map(({ line, message }) => `${line} ${message}`) : ['mistakes'];
+  };
+  const over = '{ action: pay:refunds:create, where: [ { path: body.amount, op: gt, value: 100 } ] }';
+  const [only, ...more] = said(file(over));
+  assert.deepEqual(more, []);
+  assert.match(only ?? '', /^8 a call without body\.amount needs nobody .* op: absent/);
+  assert.deepEqual(
+    said(file(over, '{ action: pay:refunds:create, where: [ { path: body.amount, op: absent } ] }')),
+    [],
+  );
+  assert.deepEqual(said(file(over, 'pay:refunds:create')), []);
+  assert.deepEqual(said(file(over, 'writes')), []);
+  assert.deepEqual(said(file(over.replaceAll('refunds', 'payouts'))), []);
+  assert.deepEqual(
+    said(file('{ action: pay:refunds:create, where: [ { path: headers.x, op: eq, value: z } ] }')),
+    [],
+  );
+});

@@ -63,6 +63,7 @@ before(async () => {
     service('down', good, closed),
     '  lost:\n    base_url: https://nowhere.invalid',
     '  inner:\n    base_url: https://localhost',
+    service('neither', ['inject: { bearer: "{secret}" }', 'secret: { env: NOT_THERE }'], closed),
   ];
   at = await startAppliance({
     services: services.join('\n'),
@@ -89,6 +90,7 @@ describe('checking a service', () => {
     ['down', false, 'unknown', 'UPSTREAM_UNREACHABLE'],
     ['lost', false, 'unknown', 'resolve'],
     ['inner', false, 'unknown', 'ADDRESS_DENIED'],
+    ['neither', false, 'missing', 'NOT_THERE is not set'],
   ] as const) {
     it(`says of ${name}: reachable ${reachable}, credential ${credential}`, async () => {
       const answer = await check(name);

@@ -29,7 +29,10 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   mountRest(app, surface, channel);
   if (channel === 'network') mountMcp(app, surface);
   app.use((_request: IncomingMessage, response: ServerResponse) =>
-    sendFault(response, new Fault('NOT_FOUND')),
+    sendFault(
+      response,
+      new Fault('NOT_FOUND', { detail: 'no such route', next: 'GET /reference shows every route.' }),
+    ),
   );
   app.use((thrown: unknown, _request: IncomingMessage, response: ServerResponse, _next: () => void) => {
     surface.log.error('unexpected error in the router', { error: String(thrown) });
