@@ -174,6 +174,24 @@ const HERE = `${process.platform}-${process.arch}`;
 
 const dist = (name) => join(root, 'dist', name);
 
+/** Loaded by a library at every start and used by nothing of ours: bodies are read by ourselves, messages are English. */
+const LEFT_OUT = {
+  'express/lib': [/^body-parser$/, 'module.exports = {};'],
+  'zod/v4/(?:core|classic)': [/^\.\.\/locales\/index\.js$/, 'export {};'],
+};
+const leaveOut = {
+  name: 'leave-out',
+  setup({ onResolve, onLoad }) {
+    for (const [folder, [filter]] of Object.entries(LEFT_OUT)) {
+      const importers = new RegExp(`node_modules/${folder}/[^/]+$`);
+      onResolve({ filter }, ({ importer }) =>
+        importers.test(importer) ? { path: folder, namespace: 'left-out' } : undefined,
+      );
+    }
+    onLoad({ filter: /./, namespace: 'left-out' }, ({ path }) => ({ contents: LEFT_OUT[path][1] }));
+  },
+};
+
 /** Names and line breaks stay: Node prints the whole line in which an error was not caught. */
 const SHARED = {
   bundle: true,
@@ -184,6 +202,7 @@ const SHARED = {
   lineLimit: 160,
   logLevel: 'warning',
   absWorkingDir: root,
+  plugins: [leaveOut],
 };
 /** Text that a thread or the executable evaluates: it has no address of its own. */
 const TEXT = {

@@ -41,7 +41,7 @@ const broken = (word: string): string =>
 function wordOf({ name }: Parameter, value: unknown): string {
   if (value === undefined) return name.toUpperCase();
   const text = (typeof value === 'string' ? value : JSON.stringify(value)).replaceAll(ID, '$1…');
-  return /^[\w@%+=:,./…-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return /^[\w@%+=:,./\u2026-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** One line where it fits, else one word a line from where it no longer does. */

@@ -3,8 +3,6 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Express } from 'express';
 import type { Surface } from '#surfaces/http/surface.ts';
-import { contentsOf, openApiOf } from './document.ts';
-import { PAGE_POLICY, pageOf } from './page.ts';
 
 type Document = {
   readonly bytes: Buffer;
@@ -13,19 +11,24 @@ type Document = {
 };
 
 export function mountDocuments(app: Express, { registry, version }: Surface): void {
-  const contents = once(() => contentsOf(registry, version));
-  const openApi = once(() =>
-    documentOf(JSON.stringify(openApiOf(contents())), { 'content-type': 'application/json; charset=utf-8' }),
-  );
-  const reference = once(() =>
-    documentOf(pageOf(contents()), {
+  // Late: what makes them costs every start some milliseconds, and few starts are asked for them.
+  const contents = once(async () => (await import('./document.ts')).contentsOf(registry, version));
+  const openApi = once(async () => {
+    const { openApiOf } = await import('./document.ts');
+    return documentOf(JSON.stringify(openApiOf(await contents())), {
+      'content-type': 'application/json; charset=utf-8',
+    });
+  });
+  const reference = once(async () => {
+    const { PAGE_POLICY, pageOf } = await import('./page.ts');
+    return documentOf(pageOf(await contents()), {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': PAGE_POLICY,
       'referrer-policy': 'no-referrer',
-    }),
-  );
-  app.get('/openapi.json', (request, response) => send(openApi(), request, response));
-  app.get('/reference', (request, response) => send(reference(), request, response));
+    });
+  });
+  app.get('/openapi.json', async (request, response) => send(await openApi(), request, response));
+  app.get('/reference', async (request, response) => send(await reference(), request, response));
 }
 
 function once<T>(make: () => T): () => T {

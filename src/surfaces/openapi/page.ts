@@ -60,8 +60,8 @@ const indexOf = (verbs: readonly Verb[]): Html =>
 
 const CONVENTIONS = html`<h2 id="callers">Who calls</h2>
 <table class="callers"><thead><tr><th>Caller</th><th>How it shows itself</th><th>Is</th></tr></thead><tbody>
-<tr><td>API key</td><td><code>Authorization: Bearer sk_live_…</code></td><td>A program of the operator. <code>X-Stack-Agent: NAME</code> beside it says which agent acts, <code>X-Stack-Intent</code> what for.</td></tr>
-<tr><td>passport</td><td><code>X-Passport-Token: …</code> or <code>Authorization: Bearer …</code></td><td>One agent on one mission. Beside a key it says which agent acts.</td></tr>
+<tr><td>API key</td><td><code>Authorization: Bearer sk_live_&hellip;</code></td><td>A program of the operator. <code>X-Stack-Agent: NAME</code> beside it says which agent acts, <code>X-Stack-Intent</code> what for.</td></tr>
+<tr><td>passport</td><td><code>X-Passport-Token: &hellip;</code> or <code>Authorization: Bearer &hellip;</code></td><td>One agent on one mission. Beside a key it says which agent acts.</td></tr>
 <tr><td>person</td><td>the local socket <code>data/stack.sock</code>, no header</td><td>Whoever may open the socket: the owner of the appliance.</td></tr>
 <tr><td>anyone</td><td>nothing</td><td>Public. A credential that is sent all the same is checked.</td></tr>
 </tbody></table>
