@@ -19,6 +19,7 @@ import { constants, tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Script } from 'node:vm';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -132,44 +133,20 @@ function quietly(command, args, cwd) {
 
 const bin = (name, path) => join(dirname(require.resolve(`${name}/package.json`)), path);
 
-/**
- * Runs before any statement of the bundle, so before the addon is loaded: what a bundle is started with may be any Node.
- * Imports alone run earlier, and those that are left in the bundle are Node's own.
- */
-const GUARD = `
-import { createRequire as __createRequire } from 'node:module';
-import { fileURLToPath as __toPath } from 'node:url';
-import { dirname as __dirnameOf, join as __join } from 'node:path';
-import { existsSync as __exists } from 'node:fs';
-import { spawn as __spawn } from 'node:child_process';
-import { constants as __os } from 'node:os';
-const require = __createRequire(import.meta.url);
-const __filename = __toPath(import.meta.url);
-const __dirname = __dirnameOf(__filename);
-if (Number(process.versions.napi) < ${NAPI_VERSION} || Number(process.versions.node.split('.')[0]) < ${NODE_MAJOR}) {
-  const name = 'node-' + process.platform + '-' + process.arch;
-  const node = __join(__dirname, '..', 'node_modules', name, 'bin', 'node');
-  if (!__exists(node)) {
-    console.error('stack needs Node ${NODE_MAJOR} or newer, this is ' + process.versions.node);
-    process.exit(${UNSUPPORTED_RUNTIME});
-  }
-  const child = __spawn(node, ${JSON.stringify(HARDENED)}.concat(__filename, process.argv.slice(2)), { stdio: 'inherit' });
-  const atTerminal = process.stdin.isTTY === true;
-  ['SIGTERM', 'SIGINT', 'SIGHUP'].forEach(function (signal) {
-    process.on(signal, function () {
-      if (!atTerminal || signal === 'SIGTERM') child.kill(signal);
-    });
-  });
-  child.on('exit', function (code, signal) {
-    process.exit(signal === null ? code : ${SIGNALLED} + __os.signals[signal]);
-  });
-  await new Promise(function () {});
-}`;
+/** A file of `src/boot` with its capitals filled in. Imports alone run before GUARD, and those left are Node's own. */
+async function boot(name, define) {
+  const { transform } = await import('esbuild');
+  const filled = Object.entries(define).map(([word, value]) => [word, JSON.stringify(value)]);
+  const text = readFileSync(join(root, 'src/boot', name), 'utf8');
+  const { code } = await transform(text, { define: Object.fromEntries(filled), minifySyntax: true });
+  return code;
+}
 
 /** What the program reads while it runs: files and whole folders, found by `readAsset` under these very names. */
 const EMBEDDED = ['config.example.yaml', 'src/features/services/catalogue'];
 const WORKERS = ['commit-worker', 'scan-worker'];
 const PLATFORMS = ['linux-x64', 'linux-arm64'];
+const GUARD = { NODE_MAJOR, NAPI_VERSION, UNSUPPORTED_RUNTIME, SIGNALLED, HARDENED };
 const HERE = `${process.platform}-${process.arch}`;
 
 const dist = (name) => join(root, 'dist', name);
@@ -242,7 +219,7 @@ async function buildModule() {
     entryPoints: ['src/main.ts'],
     format: 'esm',
     outfile: dist('stack.mjs'),
-    banner: { js: GUARD },
+    banner: { js: await boot('guard.mjs', GUARD) },
   });
 }
 
@@ -258,6 +235,11 @@ function files(platform) {
   return [['better_sqlite3.node', addon], ...EMBEDDED.flatMap(below)];
 }
 
+/** The program as one function, for `src/boot/stub.cjs`. */
+const FUNCTION = { banner: { js: '(function(require,module,exports){' }, footer: { js: '})' } };
+
+const WARM_UP_CONFIG = 'server: { listen: "127.0.0.1:0" }\n';
+
 /**
  * The one file: Node itself with program and assets inside. A code cache starts it faster, but fits only the machine type it was
  * made on and differs from build to build; without it the same source gives the same bytes.
@@ -266,35 +248,58 @@ async function buildExecutable(platform, useCodeCache) {
   const { build: bundle } = await import('esbuild');
   const folder = mkdtempSync(join(tmpdir(), 'stack-build-'));
   try {
-    await bundle({ ...TEXT, entryPoints: ['src/main.ts'], outfile: join(folder, 'stack.cjs') });
-    const workers = WORKERS.map((name) => [`${name}.cjs`, dist(`assets/${name}.cjs`)]);
-    const sea = {
-      main: 'stack.cjs',
-      output: 'blob',
-      useCodeCache,
-      disableExperimentalSEAWarning: true,
-      // Or NODE_OPTIONS would load a stranger's code into the vault.
-      execArgvExtension: 'none',
-      execArgv: HARDENED,
-      assets: Object.fromEntries([...files(platform), ...workers]),
-    };
-    writeFileSync(join(folder, 'sea.json'), JSON.stringify(sea));
-    quietly(process.execPath, ['--experimental-sea-config', 'sea.json'], folder);
+    const program = join(folder, 'program.cjs');
+    await bundle({ ...TEXT, ...FUNCTION, entryPoints: ['src/main.ts'], outfile: program });
     copyFileSync(nodeFor(platform, folder), join(folder, 'node'));
     strip(join(folder, 'node'), platform);
-    quietly(
-      process.execPath,
-      [bin('postject', 'dist/cli.js'), 'node', 'NODE_SEA_BLOB', 'blob', '--sentinel-fuse', FUSE],
-      folder,
-    );
+    writeFileSync(join(folder, 'cache'), '');
+    const stub = (WARM_UP) => boot('stub.cjs', { WARM_UP });
+    if (useCodeCache) warmUp(seal({ folder, platform, main: await stub(true) }), folder);
     const made = dist(platform === HERE ? 'stack' : `stack-${platform}`);
-    copyFileSync(join(folder, 'node'), `${made}.new`);
+    copyFileSync(seal({ folder, platform, main: await stub(false) }), `${made}.new`);
     chmodSync(`${made}.new`, 0o755);
     renameSync(`${made}.new`, made);
     say(`${relative(root, made)}: ${Math.round(statSync(made).size / 1e6)} MB`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Puts `main`, the program with its cache, and the assets into a copy of Node; answers where it is. */
+function seal({ folder, platform, main }) {
+  const workers = WORKERS.map((name) => [`${name}.cjs`, dist(`assets/${name}.cjs`)]);
+  const program = [
+    ['program.cjs', join(folder, 'program.cjs')],
+    ['program.cache', join(folder, 'cache')],
+  ];
+  writeFileSync(join(folder, 'stub.cjs'), main);
+  const sea = {
+    main: 'stub.cjs',
+    output: 'blob',
+    disableExperimentalSEAWarning: true,
+    // Or NODE_OPTIONS would load a stranger's code into the vault.
+    execArgvExtension: 'none',
+    execArgv: HARDENED,
+    assets: Object.fromEntries([...files(platform), ...workers, ...program]),
+  };
+  writeFileSync(join(folder, 'sea.json'), JSON.stringify(sea));
+  quietly(process.execPath, ['--experimental-sea-config', 'sea.json'], folder);
+  copyFileSync(join(folder, 'node'), join(folder, 'stack'));
+  const inject = [bin('postject', 'dist/cli.js'), 'stack', 'NODE_SEA_BLOB', 'blob', '--sentinel-fuse', FUSE];
+  quietly(process.execPath, inject, folder);
+  chmodSync(join(folder, 'stack'), 0o755);
+  return join(folder, 'stack');
+}
+
+/** A first start, in the folder of the build, for the cache of all later ones. */
+function warmUp(executable, folder) {
+  writeFileSync(join(folder, 'config.yaml'), WARM_UP_CONFIG, { mode: 0o600 });
+  quietly(executable, ['init'], folder);
+  quietly(executable, ['serve'], folder);
+  const source = readFileSync(join(folder, 'program.cjs'), 'latin1');
+  const cachedData = readFileSync(join(folder, 'cache'));
+  const { cachedDataRejected } = new Script(source, { filename: 'stack.cjs', cachedData });
+  if (cachedDataRejected !== false) throw new Error('the code cache of the executable does not fit it');
 }
 
 /** The Node of that platform: installed, or fetched and held against the lock file. */

@@ -156,6 +156,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
         everyMs: CONFIG_WATCH_EVERY_MS,
         changed: () => void reload('change').catch((thrown) => unexpected(log, thrown)),
       });
+      setImmediate(measures.watchProcess);
       return { port };
     },
     check: storage.check,

@@ -46,6 +46,8 @@ export type Sources = {
 export type Measures = Meter & {
   /** Once, when all of it is there. */
   readonly look: (sources: Sources) => void;
+  /** Once, after the start. */
+  readonly watchProcess: () => void;
   readonly text: () => Promise<string>;
 };
 
@@ -66,6 +68,7 @@ export function createMeasures(version: string): Measures {
     ...measureCalls(metrics, (name) => (name !== null && isService(name) ? known(name) : 'unknown')),
     ...measureDoors(metrics),
     ...measureState(metrics),
+    watchProcess: metrics.watchProcess,
     look: (sources) => {
       isService = sources.isService;
       watch(metrics, sources);

@@ -17,6 +17,11 @@ export type Metrics = {
   /** `read` is asked whenever somebody looks. */
   readonly gauge: (of: Named, read: () => number) => void;
   readonly constant: (of: Named, labels: Readonly<Record<string, string>>) => void;
+  /**
+   * Memory, CPU, open files, delay of the event loop, garbage collection: under the names that dashboards know. Once, and not
+   * while a start is waited for.
+   */
+  readonly watchProcess: () => void;
   readonly text: () => Promise<string>;
 };
 
@@ -28,8 +33,6 @@ const NOT_A_NUMBER = / Nan$/gm;
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  // Memory, CPU, open files, delay of the event loop, garbage collection: under the names that dashboards know.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
   const registers = [registry];
   return {
     counter: ({ name, help, labels }) => {
@@ -47,6 +50,8 @@ export function createMetrics(): Metrics {
     constant: ({ name, help }, labels) => {
       new Gauge({ name, help, labelNames: Object.keys(labels), registers }).set(labels, 1);
     },
+    watchProcess: () =>
+      collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS }),
     text: async () => (await registry.metrics()).replaceAll(NOT_A_NUMBER, ' NaN'),
   };
 }
