@@ -3,10 +3,7 @@ import { rmSync } from 'node:fs';
 import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
 import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
-import { createKeyVerifier } from '#features/keys/verify.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
-import { createStanding } from '#features/passports/standing.ts';
-import { createPassportVerifier } from '#features/passports/verify.ts';
 import type { Service } from '#features/services/model.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { emptyOldRingKeys } from '#features/vault/jobs.ts';
@@ -16,26 +13,12 @@ import { allKeyring } from '#features/vault/store.ts';
 import { CONFIG_WATCH_EVERY_MS } from '#kernel/limits.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import type { Statement } from '#kernel/unit.ts';
-import { createAuthenticator } from '#pipeline/authenticate.ts';
-import { createAuthorize } from '#pipeline/authorize.ts';
-import type { OutgoingDetector } from '#pipeline/detect.ts';
-import { createForward } from '#pipeline/forward.ts';
-import { createInject } from '#pipeline/inject.ts';
-import type { IncomingDetector } from '#pipeline/inspect.ts';
-import { createIntend } from '#pipeline/intend.ts';
 import { createMeasures, type Measures } from '#pipeline/measure.ts';
 import { metricsOperation } from '#pipeline/metrics-operation.ts';
-import { createOperationLine } from '#pipeline/operations.ts';
-import { createDraft, createRecorder, type DraftEntry } from '#pipeline/record.ts';
+import { createDraft, type DraftEntry } from '#pipeline/record.ts';
 import { recover } from '#pipeline/recover.ts';
-import { createRedactors } from '#pipeline/redact.ts';
-import { createRegistry } from '#pipeline/registry.ts';
 import { baseUrl } from '#pipeline/request.ts';
-import { createScrub } from '#pipeline/scrub.ts';
-import { createSettle } from '#pipeline/settle.ts';
 import type { Storage } from '#pipeline/storage.ts';
-import { createTraffic } from '#pipeline/traffic.ts';
-import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
 import { watchStorage } from '#pipeline/watch-storage.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
 import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
@@ -57,9 +40,9 @@ import { type Listener, listen, OPEN_DOOR } from '#surfaces/http/listener.ts';
 import { createPeers } from '#surfaces/http/peers.ts';
 import type { ServicePlace, Surface } from '#surfaces/http/surface.ts';
 import type { Config, ConfigRead } from './config.ts';
+import { buildLines } from './lines.ts';
 import { type Cause, createLiveConfig, digestOf, type LiveConfig } from './live-config.ts';
 import { haltOf, hold, rootKey } from './open-state.ts';
-import { allOperations } from './operations.ts';
 
 export type Machine = {
   readonly host: Host;
@@ -122,7 +105,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     closed: closedPlaces(() => ({ ...config.listen, port })),
   });
   const { live } = base;
-  const lines = buildLines(machine, { ...base, ...state, draft, upstream });
+  const lines = buildLines({ ...base, ...state, draft, upstream, host, log });
   const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
   const { reader, committer } = storage;
   const work = { reader, commit: committer.commit, draft, host };
@@ -284,99 +267,6 @@ async function commitSetup(
 }
 
 type Base = Awaited<ReturnType<typeof openBase>>;
-type Deps = Base & {
-  readonly storage: Storage;
-  readonly measures: Measures;
-  readonly draft: DraftEntry;
-  readonly upstream: ReturnType<typeof createUpstream>;
-};
-
-/** Who calls: keys, passports, and the standing passports of X-Stack-Agent. */
-function buildAuthentication({ host }: Machine, deps: Deps) {
-  const { storage, draft, directory, keys, live } = deps;
-  const { reader, committer } = storage;
-  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
-  const verifier = createPassportVerifier({
-    reader,
-    keys,
-    issuer: () => live.current().publicUrl,
-    findAgent: directory.find,
-    keyEnded: keyVerifier.ended,
-    host,
-  });
-  const standing = createStanding({
-    reader,
-    verifier,
-    findAgent: directory.find,
-    commit: committer.commit,
-    draft,
-    ttlSeconds: () => live.current().passports.ttlSeconds,
-    host,
-  });
-  const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
-  return { verifier, authenticator, keyEnded: keyVerifier.ended };
-}
-
-/** None yet; what they look at decides whether a body is read whole. */
-const detectors: readonly (OutgoingDetector & IncomingDetector)[] = [];
-
-function buildLines(machine: Machine, deps: Deps) {
-  const { host, log } = machine;
-  const { storage, draft, credentials, keys, live, measures: measure } = deps;
-  const config = live.current;
-  const { reader, committer } = storage;
-  const { verifier, authenticator, keyEnded } = buildAuthentication(machine, deps);
-  const recorder = createRecorder({ committer, draft, host, log, measure });
-  const authorizeFrom = (find: LiveConfig['service']) =>
-    createAuthorize({
-      services: { find },
-      credentials,
-      bodyBytesMax: () => config().limits.requestBytesMax,
-      bodiesWatched: () => detectors.some(({ readsBody }) => readsBody),
-    });
-  const steps = {
-    authenticator,
-    authorize: authorizeFrom(live.service),
-    detectors,
-    intend: createIntend({ committer, draft, host }),
-    inject: createInject(credentials, measure),
-    forward: createForward({
-      upstream: deps.upstream,
-      timeoutMs: () => config().limits.callTimeoutMs,
-      host,
-      measure,
-    }),
-    scrub: createScrub({
-      redactor: createRedactors(credentials),
-      bytesMax: () => config().limits.responseBytesMax,
-    }),
-    settle: createSettle({ committer, draft, host, log, measure }),
-    recorder,
-  };
-  const traffic = createTraffic(steps);
-  const checks = createTraffic({
-    ...steps,
-    authenticator: checkAuthenticator(() => config().services.values()),
-    authorize: authorizeFrom((name) => checkService(live.service(name))),
-  });
-  const committed = async (action: string): Promise<void> => {
-    if (action.startsWith('secret.')) await credentials.reload();
-    if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
-    if (action === 'vault.rotate_signing_key') await keys.follow();
-  };
-  const line = createOperationLine({
-    authenticator,
-    committer,
-    recorder,
-    draft,
-    host,
-    log,
-    committed,
-    measure,
-  });
-  const operations = allOperations({ ...deps, config, host, verifier, keyEnded, traffic, checks });
-  return { registry: createRegistry(operations), line, traffic, callsInFlight: traffic.inFlight };
-}
 
 function placeOf(service: Service | undefined): ServicePlace | undefined {
   if (service === undefined) return undefined;

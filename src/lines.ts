@@ -1,0 +1,122 @@
+// Both lines, wired: each step gets what it uses and nothing more. The checks of a person travel the same traffic line with
+// another first step.
+import { createKeyVerifier } from '#features/keys/verify.ts';
+import { createStanding } from '#features/passports/standing.ts';
+import { createPassportVerifier } from '#features/passports/verify.ts';
+import { allKeyring } from '#features/vault/store.ts';
+import { createAuthenticator } from '#pipeline/authenticate.ts';
+import { createAuthorize } from '#pipeline/authorize.ts';
+import type { OutgoingDetector } from '#pipeline/detect.ts';
+import { createForward } from '#pipeline/forward.ts';
+import { createInject } from '#pipeline/inject.ts';
+import type { IncomingDetector } from '#pipeline/inspect.ts';
+import { createIntend } from '#pipeline/intend.ts';
+import type { Measures } from '#pipeline/measure.ts';
+import { createOperationLine } from '#pipeline/operations.ts';
+import { createRecorder, type DraftEntry } from '#pipeline/record.ts';
+import { createRedactors } from '#pipeline/redact.ts';
+import { createRegistry } from '#pipeline/registry.ts';
+import { createScrub } from '#pipeline/scrub.ts';
+import { createSettle } from '#pipeline/settle.ts';
+import type { Storage } from '#pipeline/storage.ts';
+import { createTraffic } from '#pipeline/traffic.ts';
+import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
+import type { Log } from '#platform/log/log.ts';
+import type { Upstream } from '#platform/net/upstream.ts';
+import type { LiveConfig } from './live-config.ts';
+import { allOperations, type OperationDeps } from './operations.ts';
+
+export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 'verifier' | 'keyEnded'> & {
+  readonly storage: Storage;
+  readonly measures: Measures;
+  readonly draft: DraftEntry;
+  readonly live: LiveConfig;
+  readonly upstream: Upstream;
+  readonly log: Log;
+};
+
+/** Who calls: keys, passports, and the standing passports of X-Stack-Agent. */
+function buildAuthentication(deps: LineDeps) {
+  const { storage, draft, directory, keys, live, host } = deps;
+  const { reader, committer } = storage;
+  const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
+  const verifier = createPassportVerifier({
+    reader,
+    keys,
+    issuer: () => live.current().publicUrl,
+    findAgent: directory.find,
+    keyEnded: keyVerifier.ended,
+    host,
+  });
+  const standing = createStanding({
+    reader,
+    verifier,
+    findAgent: directory.find,
+    commit: committer.commit,
+    draft,
+    ttlSeconds: () => live.current().passports.ttlSeconds,
+    host,
+  });
+  const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
+  return { verifier, authenticator, keyEnded: keyVerifier.ended };
+}
+
+/** None yet; what they look at decides whether a body is read whole. */
+const detectors: readonly (OutgoingDetector & IncomingDetector)[] = [];
+
+export function buildLines(deps: LineDeps) {
+  const { storage, draft, credentials, keys, live, measures: measure, host, log } = deps;
+  const config = live.current;
+  const { reader, committer } = storage;
+  const { verifier, authenticator, keyEnded } = buildAuthentication(deps);
+  const recorder = createRecorder({ committer, draft, host, log, measure });
+  const authorizeFrom = (find: LiveConfig['service']) =>
+    createAuthorize({
+      services: { find },
+      credentials,
+      bodyBytesMax: () => config().limits.requestBytesMax,
+      bodiesWatched: () => detectors.some(({ readsBody }) => readsBody),
+    });
+  const steps = {
+    authenticator,
+    authorize: authorizeFrom(live.service),
+    detectors,
+    intend: createIntend({ committer, draft, host }),
+    inject: createInject(credentials, measure),
+    forward: createForward({
+      upstream: deps.upstream,
+      timeoutMs: () => config().limits.callTimeoutMs,
+      host,
+      measure,
+    }),
+    scrub: createScrub({
+      redactor: createRedactors(credentials),
+      bytesMax: () => config().limits.responseBytesMax,
+    }),
+    settle: createSettle({ committer, draft, host, log, measure }),
+    recorder,
+  };
+  const traffic = createTraffic(steps);
+  const checks = createTraffic({
+    ...steps,
+    authenticator: checkAuthenticator(() => config().services.values()),
+    authorize: authorizeFrom((name) => checkService(live.service(name))),
+  });
+  const committed = async (action: string): Promise<void> => {
+    if (action.startsWith('secret.')) await credentials.reload();
+    if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
+    if (action === 'vault.rotate_signing_key') await keys.follow();
+  };
+  const line = createOperationLine({
+    authenticator,
+    committer,
+    recorder,
+    draft,
+    host,
+    log,
+    committed,
+    measure,
+  });
+  const operations = allOperations({ ...deps, config, host, verifier, keyEnded, traffic, checks });
+  return { registry: createRegistry(operations), line, traffic, callsInFlight: traffic.inFlight };
+}
