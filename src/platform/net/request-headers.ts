@@ -3,6 +3,7 @@
 import { Fault } from '#kernel/errors.ts';
 import { REQUEST_HEADER_VALUE_BYTES_MAX, REQUEST_HEADERS_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
+import { holdsOwnToken } from './own-token.ts';
 
 type Header = readonly [name: string, value: string];
 
@@ -127,8 +128,6 @@ const MEDIA_TYPE =
   /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+(?:; ?[a-z0-9-]+=(?:[a-z0-9!#$&^_.+'-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))*$/i;
 /** Names an object carries of itself: never header names we want to look up by. */
 const OBJECT_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
-/** An API key of ours, under whatever name: it is for us and for nobody behind us. */
-const OUR_KEY = /sk_live_[0-9a-f]{64}/;
 const SECRET_REFERENCE = /\{\{?\s*secret/i;
 
 export const isAlwaysAllowed = (name: string): boolean => ALWAYS_ALLOWED.has(name.toLowerCase());
@@ -202,7 +201,7 @@ function readHeader(name: string, value: unknown, rule: HeaderRule): Result<Head
   if (forbidden) return deny(name, LATER.get(key) ?? 'is set by the appliance alone');
   if (!listed) return deny(name, 'is not listed under headers.allow');
   if (SECRET_REFERENCE.test(value)) return deny(name, 'secret references stand in the config only');
-  if (OUR_KEY.test(value)) return deny(name, 'holds a key of the appliance');
+  if (holdsOwnToken(value)) return deny(name, 'holds a key or a passport of the appliance');
   const trimmed = value.trim();
   if (key === 'content-type' && !MEDIA_TYPE.test(trimmed))
     return deny(name, 'is not a well-formed media type');

@@ -1,10 +1,9 @@
 // The request target of the path form, read raw: nothing is decoded or encoded again, so that the URL gate judges what
 // the caller wrote. The name of the service is plain letters; anything else names no service.
+import { holdsOwnToken } from '#platform/net/own-token.ts';
 
 const PREFIX = '/proxy/';
 const TARGET = /^\/proxy\/([a-z0-9][a-z0-9_-]{0,63})(\/.*)$/s;
-/** A key or a passport of ours, as it would stand in a URL by mistake. */
-const OUR_TOKEN = /sk_live_[0-9a-f]{64}|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{80,}/;
 
 export type Target = {
   readonly service: string;
@@ -27,5 +26,5 @@ export function carriesToken(target: string): boolean {
   const plain = target.replace(/%([0-9A-Fa-f]{2})/g, (_all, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
-  return OUR_TOKEN.test(plain);
+  return holdsOwnToken(plain);
 }
