@@ -88,7 +88,7 @@ async function pendingFindings(ask: Ask): Promise<readonly Finding[]> {
     topic: 'config',
     level: 'problem',
     message: `the file is not in force: ${place}: ${message}`,
-    next: 'Correct the file; the appliance reads it again by itself.',
+    next: 'Do what it says there; the appliance reads the file again by itself.',
   }));
   if (found.length > 0) return found;
   if (changes.length === 0)

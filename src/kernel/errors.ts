@@ -27,7 +27,7 @@ export const REFUSALS = {
   INVALID_API_KEY: {
     status: 401,
     message: 'The API key is unknown, revoked or expired.',
-    next: 'Ask the operator for a live key; `stack init --new-api-key` makes one.',
+    next: 'Ask the operator for a live key; `stack keys create` makes one.',
   },
   AGENT_UNIDENTIFIED: {
     status: 401,

@@ -88,6 +88,17 @@ export function place(inject: Inject, secret: string): Placed | undefined {
 
 /** Every text in which a call shows the secret to the service, and in which the service may show it back. */
 export function shownForms(inject: Inject | undefined, secret: string): readonly string[] {
+  const forms = sentForms(inject, secret);
+  return [...new Set([...forms, ...forms.flatMap(jsonForms)])];
+}
+
+/** As writers of JSON spell it: quotes and backslashes escaped, and slashes, too, as PHP does. */
+function jsonForms(text: string): readonly string[] {
+  const escaped = JSON.stringify(text).slice(1, -1);
+  return [escaped, escaped.replaceAll('/', '\\/')];
+}
+
+function sentForms(inject: Inject | undefined, secret: string): readonly string[] {
   if (inject?.kind === 'basic') {
     const token = basicToken(inject.template.replace('{secret}', () => secret));
     return [secret, ...(inject.template === '{secret}' ? secretPart(secret) : []), token];

@@ -28,3 +28,15 @@ describe('basic with a credential that is the whole pair', () => {
     assert.deepEqual(shownForms(pair, secret), [secret, encoded(secret)]);
   });
 });
+
+describe('what a service may show of a secret', () => {
+  it('is also what writers of JSON make of it, and nothing twice', () => {
+    const secret = 'ab/cd"ef\\gh-0123';
+    assert.deepEqual(shownForms({ kind: 'header', name: 'x-key', template: '{secret}' }, secret), [
+      secret,
+      'ab/cd\\"ef\\\\gh-0123',
+      'ab\\/cd\\"ef\\\\gh-0123',
+    ]);
+    assert.deepEqual(shownForms(undefined, 'plain-secret-01'), ['plain-secret-01']);
+  });
+});
