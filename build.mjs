@@ -377,7 +377,7 @@ function test(args) {
 
 /** What is built, walked through on a stage of its own; the options are those of the demo. */
 async function demo(options) {
-  if (stale()) await build();
+  if (stale()) await buildModule();
   run(process.execPath, ['test/demo/demo.ts', ...options], { STACK_ENTRY: 'dist/stack.mjs' });
 }
 
