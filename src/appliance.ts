@@ -10,9 +10,10 @@ import { emptyOldRingKeys } from '#features/vault/jobs.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
 import { openSigningKeys } from '#features/vault/signing-keys.ts';
 import { allKeyring } from '#features/vault/store.ts';
+import { stackOf } from '#kernel/errors.ts';
 import { CONFIG_WATCH_EVERY_MS } from '#kernel/limits.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
-import type { Statement } from '#kernel/unit.ts';
+import type { Statement, Unit } from '#kernel/unit.ts';
 import { createMeasures, type Measures } from '#pipeline/measure.ts';
 import { metricsOperation } from '#pipeline/metrics-operation.ts';
 import { createDraft, type DraftEntry } from '#pipeline/record.ts';
@@ -24,7 +25,7 @@ import { deriveKey } from '#platform/crypto/derive.ts';
 import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
 import type { Assets } from '#platform/host/assets.ts';
-import { readConfigText } from '#platform/host/files.ts';
+import { readTextOrNothing } from '#platform/host/files.ts';
 import type { Host } from '#platform/host/host.ts';
 import { type Schedule, startJobs } from '#platform/host/schedule.ts';
 import { type Watch, watchFiles } from '#platform/host/watch.ts';
@@ -181,7 +182,7 @@ function surfaceOf(config: Config, { host, log, version }: Machine, behind: Behi
 const OPERATOR = { kind: 'person', id: 'local' } as const;
 
 const unexpected = (log: Log, thrown: unknown): void =>
-  log.error('reload failed', { error: thrown instanceof Error ? thrown.stack : String(thrown) });
+  log.error('reload failed', { error: stackOf(thrown) });
 
 /** Under which config the entries that follow were written. */
 async function noteConfig(
@@ -190,8 +191,7 @@ async function noteConfig(
 ): Promise<void> {
   const detail = { digest: digestOf(config) };
   const entry = draft({ action: 'config.load', outcome: 'success', actor: OPERATOR, detail });
-  const committed = await storage.committer.commit({ statements: [], entries: [entry] });
-  if (!committed.ok) throw committed.fault;
+  await commitOrThrow(storage, { statements: [], entries: [entry] });
 }
 
 type BaseDeps = State & { readonly draft: DraftEntry };
@@ -212,16 +212,12 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
       agentId: agent.id,
     });
   }
-  const readFile = (path: string): string | undefined => {
-    const read = readConfigText(path);
-    return 'text' in read ? read.text : undefined;
-  };
   const credentials = await createCredentials(config.services.values(), {
     reader,
     keyring: ring.keyring,
     host,
     environment,
-    readFile,
+    readFile: readTextOrNothing,
   });
   // What the config can tell, it has told; a value that is not stored yet is known only here.
   for (const service of config.services.values()) {
@@ -255,15 +251,20 @@ type Setup = {
   readonly agentId?: string;
 };
 
+/** At a start nothing goes on without what it stands on. */
+async function commitOrThrow({ committer }: Storage, unit: Unit): Promise<void> {
+  const committed = await committer.commit(unit);
+  if (!committed.ok) throw committed.fault;
+}
+
 async function commitSetup(
-  { committer }: Storage,
+  storage: Storage,
   draft: DraftEntry,
   { action, statements, agentId }: Setup,
 ): Promise<void> {
   if (statements.length === 0) return;
   const entry = draft({ action, outcome: 'success', agent_id: agentId ?? null });
-  const committed = await committer.commit({ statements, entries: [entry] });
-  if (!committed.ok) throw committed.fault;
+  await commitOrThrow(storage, { statements, entries: [entry] });
 }
 
 type Base = Awaited<ReturnType<typeof openBase>>;

@@ -22,7 +22,7 @@ import {
   RESPONSE_BYTES_MAX,
 } from '#kernel/limits.ts';
 import { catalogueTexts } from '#platform/host/assets.ts';
-import { folderProblem, isLink, readConfigText } from '#platform/host/files.ts';
+import { folderProblem, isLink, readConfigText, readTextOrNothing } from '#platform/host/files.ts';
 import { keyFileProblem } from '#platform/host/key-file.ts';
 import { at, knownKeys, mistakesOf } from '#platform/yaml/mistakes.ts';
 import { type KeyPath, type Mistake, readYaml, type YamlFile } from '#platform/yaml/read.ts';
@@ -309,7 +309,7 @@ export function loadConfig(path: string, environment: Around['environment']): Co
   const result = readConfig(read.text, {
     path,
     environment,
-    readFile: (file) => readConfigTextOrNothing(file),
+    readFile: readTextOrNothing,
     folderProblem,
     keyFileProblem,
   });
@@ -331,11 +331,6 @@ export function configReloader(path: string, environment: Around['environment'])
     const message = `${path} was replaced by a link; restart if that is meant`;
     return { mistakes: [{ line: 0, column: 0, path: '', message, severity: 'error' }] };
   };
-}
-
-function readConfigTextOrNothing(path: string): string | undefined {
-  const read = readConfigText(path);
-  return 'text' in read ? read.text : undefined;
 }
 
 export const placeText = ({ line, column, path }: Mistake): string =>

@@ -7,17 +7,14 @@ import { openStorage, type Storage, type StorageWatch } from '#pipeline/storage.
 import type { Assets } from '#platform/host/assets.ts';
 import type { Host } from '#platform/host/host.ts';
 import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
+import { EXIT } from '#surfaces/cli/exit.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 import type { Config } from './config.ts';
 
 type Around = { readonly host: Host; readonly assets: Assets };
 
-const EXIT_REFUSED = 1;
-const EXIT_USAGE = 2;
-const EXIT_HELD = 3;
-
 export const haltOf = (thrown: unknown): unknown =>
-  thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT_REFUSED) : thrown;
+  thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT.refused) : thrown;
 
 export function rootKey({ keyFile, dataDir }: Config, { host }: Pick<Around, 'host'>): Sensitive<Uint8Array> {
   try {
@@ -29,7 +26,7 @@ export function rootKey({ keyFile, dataDir }: Config, { host }: Pick<Around, 'ho
     }
     return readKeyFile(keyFile);
   } catch (thrown) {
-    throw new Halt(thrown instanceof Error ? thrown.message : String(thrown), EXIT_USAGE);
+    throw new Halt(thrown instanceof Error ? thrown.message : String(thrown), EXIT.usage);
   }
 }
 
@@ -56,6 +53,6 @@ export async function hold(
   } catch (thrown) {
     throw haltOf(thrown);
   }
-  if (storage === undefined) throw new Halt(`another instance holds ${dataDir}`, EXIT_HELD);
+  if (storage === undefined) throw new Halt(`another instance holds ${dataDir}`, EXIT.unreachable);
   return storage;
 }

@@ -8,6 +8,7 @@ import { examineFiles } from '#features/doctor/files.ts';
 import type { Finding } from '#features/doctor/model.ts';
 import { type Checked, examineClock, examineServices } from '#features/doctor/services.ts';
 import { DOCTOR_CHECK_TIMEOUT_MS, DOCTOR_CHECKS_AT_ONCE } from '#kernel/limits.ts';
+import { obstacleTo } from '#pipeline/verify-connection.ts';
 import type { Host } from '#platform/host/host.ts';
 import { clientsOf, listenersOf, readPrograms } from '#platform/host/processes.ts';
 import { askSocket, socketPathOf } from '#platform/net/local-socket.ts';
@@ -135,7 +136,7 @@ async function findRunning({ dataDir }: Config, { shell }: Given, self: Self): P
       ? (JSON.parse(answer.text) as Record<string, unknown>)
       : undefined;
   };
-  const said = JSON.parse(health.text) as { readonly version?: string; readonly reason?: string };
+  const said = JSON.parse(health.text) as Readiness;
   return { ask, findings: [readiness(health.status, said, self)] };
 }
 
@@ -188,12 +189,10 @@ async function reachService(config: Config, name: string, reach: Upstream['reach
   const service = config.services.get(name);
   if (service === undefined)
     return { service: name, reachable: false, reason: 'the appliance did not answer' };
-  const { base, network, caPem } = service;
-  const { scheme, host, port } = base;
-  const reached = await reach({ origin: { scheme, host, port }, network, caPem });
-  if (reached.ok) return { service: name, reachable: true };
-  const { code, detail, message } = reached.fault;
-  return { service: name, reachable: false, reason: `${code}: ${detail ?? message}` };
+  const reason = await obstacleTo(service, reach);
+  return reason === undefined
+    ? { service: name, reachable: true }
+    : { service: name, reachable: false, reason };
 }
 
 async function newestEntry({ ask }: Running): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 // The part of a config that has no mistakes, so that an examination need not end at the first typo. Nothing is run on it.
 import { type Config, readConfig } from '#config.ts';
-import { readConfigText } from '#platform/host/files.ts';
+import { readTextOrNothing } from '#platform/host/files.ts';
 import { readYaml } from '#platform/yaml/read.ts';
 
 type Members = Record<string, unknown>;
@@ -14,12 +14,18 @@ export function readSoundPart(
   path: string,
   environment: (name: string) => string | undefined,
 ): Config | undefined {
-  const text = textOf(path);
+  const text = readTextOrNothing(path);
   const yaml = text === undefined ? undefined : readYaml(text);
   if (yaml === undefined || 'mistakes' in yaml) return undefined;
   const value = structuredClone(yaml.file.value) as Members;
   // The places themselves are looked at by whoever asks.
-  const around = { path, environment, readFile: textOf, folderProblem: nothing, keyFileProblem: nothing };
+  const around = {
+    path,
+    environment,
+    readFile: readTextOrNothing,
+    folderProblem: nothing,
+    keyFileProblem: nothing,
+  };
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     // JSON is YAML.
     const read = readConfig(JSON.stringify(value), around);
@@ -34,9 +40,4 @@ function leaveOut(value: Members, path: string): void {
   const inner = value[section];
   if (name !== undefined && typeof inner === 'object' && inner !== null) delete (inner as Members)[name];
   else delete value[section];
-}
-
-function textOf(path: string): string | undefined {
-  const read = readConfigText(path);
-  return 'text' in read ? read.text : undefined;
 }

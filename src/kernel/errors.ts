@@ -224,3 +224,7 @@ export function envelope(fault: Fault): ErrorEnvelope {
 export function asFault(thrown: unknown): Fault {
   return thrown instanceof Fault ? thrown : new Fault('INTERNAL', { cause: thrown, detail: String(thrown) });
 }
+
+/** The whole of what was thrown, for the process log. */
+export const stackOf = (thrown: unknown): string =>
+  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);

@@ -1,6 +1,6 @@
 // The operations line: authenticate → allow → parse → run → record. One line for every verb, whatever surface it came by.
 import type { z } from 'zod';
-import { asFault, Fault } from '#kernel/errors.ts';
+import { asFault, Fault, stackOf } from '#kernel/errors.ts';
 import type { Caller, Operation, Outcome, Trace } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
@@ -93,9 +93,6 @@ async function guard<T>(deps: Deps, trace: Trace, step: () => Promise<Result<T>>
     return refuse(new Fault('INTERNAL', { cause: fault.cause ?? fault, metadata: { trace_id } }));
   }
 }
-
-const stackOf = (thrown: unknown): string =>
-  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 
 type Request = { readonly input: unknown; readonly from: From };
 

@@ -1,5 +1,5 @@
 // Step 11: the outcome entry. The answer does not wait for its fsync; after a crash the recovery writes "unknown".
-import type { Fault } from '#kernel/errors.ts';
+import { type Fault, stackOf } from '#kernel/errors.ts';
 import type { AuditOutcome, EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
@@ -55,9 +55,6 @@ type Ended = { readonly end: CallEnd; readonly durationMs: number };
 function count({ measure }: Deps, { intent }: Intended, ended: Ended): void {
   measure.call({ service: intent.service, action: intent.service_action, ...ended });
 }
-
-const stackOf = (thrown: unknown): string =>
-  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 
 function write(
   { committer, draft, log }: Deps,

@@ -111,14 +111,23 @@ export function verifyOperation(deps: Deps): Operation {
 
 type Asking = Pick<Invocation<unknown>, 'caller' | 'trace' | 'signal'>;
 
-async function verify(deps: Deps, service: Service, asking: Asking): Promise<Verdict> {
-  const { name, base, network, caPem } = service;
+/** Why a service cannot be reached, or undefined where it can. Sends nothing. */
+export async function obstacleTo(
+  { base, network, caPem }: Service,
+  reach: Upstream['reach'],
+): Promise<string | undefined> {
   const { scheme, host, port } = base;
-  const reached = await deps.reach({ origin: { scheme, host, port }, network, caPem });
+  const reached = await reach({ origin: { scheme, host, port }, network, caPem });
+  return reached.ok ? undefined : reasonOf(reached.fault);
+}
+
+async function verify(deps: Deps, service: Service, asking: Asking): Promise<Verdict> {
+  const { name } = service;
+  const obstacle = await obstacleTo(service, deps.reach);
   const { connected, reason } = deps.presence(service);
   const absent = service.inject !== undefined && !connected;
-  if (!reached.ok) {
-    const reasons = [reasonOf(reached.fault), ...(absent && reason !== undefined ? [reason] : [])];
+  if (obstacle !== undefined) {
+    const reasons = [obstacle, ...(absent && reason !== undefined ? [reason] : [])];
     const credential = absent ? 'missing' : 'unknown';
     return { service: name, reachable: false, credential, reason: reasons.join('; ') };
   }

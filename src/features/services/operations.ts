@@ -62,46 +62,43 @@ export function serviceOperations(deps: Deps): readonly Operation[] {
   return [listing(deps), listingConnected(deps), listCatalogue(deps)];
 }
 
-const READERS = ['key', 'passport', 'person'] as const;
 const services = z
   .array(serviceShape)
   .describe('Services of the config; those of the agent where one is named.');
 
+/** What the lists of services share. */
+const LISTING = {
+  effect: 'read',
+  callers: ['key', 'passport', 'person'],
+  scope: 'services:read',
+  input: z.strictObject({}),
+  output: z.strictObject({ services }),
+  example: { input: {}, output: { services: [SERVICE_EXAMPLE] } },
+  errors: [],
+  line: 'operations',
+} as const;
+
 function listing(deps: Deps): Operation {
   return operation({
+    ...LISTING,
     name: 'stack_list_services',
     action: 'service.list',
     summary:
       'List the connected services, what may be done there, and which actions a person must approve first.',
-    effect: 'read',
-    callers: READERS,
-    scope: 'services:read',
-    input: z.strictObject({}),
-    output: z.strictObject({ services }),
-    example: { input: {}, output: { services: [SERVICE_EXAMPLE] } },
-    errors: [],
     route: { method: 'GET', path: '/v1/services' },
     toolset: 'default',
-    line: 'operations',
     run: async ({ caller }) => ok({ output: { services: await heldBy(caller, deps) }, changes: [] }),
   });
 }
 
 function listingConnected(deps: Deps): Operation {
   return operation({
+    ...LISTING,
     name: 'stack_list_connected',
     action: 'service.connected',
     summary: 'List only the services whose credential is there, so that calls to them can go out.',
-    effect: 'read',
-    callers: READERS,
-    scope: 'services:read',
-    input: z.strictObject({}),
-    output: z.strictObject({ services }),
-    example: { input: {}, output: { services: [SERVICE_EXAMPLE] } },
-    errors: [],
     route: { method: 'GET', path: '/v1/services/connected' },
     toolset: 'services',
-    line: 'operations',
     run: async ({ caller }) => {
       const held = await heldBy(caller, deps);
       return ok({ output: { services: held.filter(({ connected }) => connected) }, changes: [] });

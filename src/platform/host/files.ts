@@ -42,6 +42,12 @@ export function readConfigText(path: string): FileText {
   }
 }
 
+/** Where the reason does not matter. */
+export function readTextOrNothing(path: string): string | undefined {
+  const read = readConfigText(path);
+  return 'text' in read ? read.text : undefined;
+}
+
 /** A reload refuses a file that was replaced by a link: it could be switched between check and use. */
 export const isLink = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;

@@ -11,6 +11,7 @@ import { createEnvelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
 import type { Host } from '#platform/host/host.ts';
 import { callSocket } from '#platform/net/local-socket.ts';
+import { EXIT } from './exit.ts';
 import { Halt } from './halt.ts';
 
 type Around = {
@@ -22,22 +23,18 @@ type Around = {
 };
 type Wish = { readonly service: string; readonly hosts: readonly string[]; readonly value: string };
 
-const EXIT_REFUSED = 1;
-const EXIT_USAGE = 2;
-const EXIT_HELD = 3;
-
 /** Answers the sealed text. Throws Halt with a sentence and an exit code. */
 export async function sealText(around: Around, wish: Wish): Promise<string> {
   const service = around.services.get(wish.service);
   if (service === undefined) {
     const known = [...around.services.keys()].join(', ') || 'none';
-    throw new Halt(`no service ${wish.service} in the config; there are: ${known}`, EXIT_USAGE);
+    throw new Halt(`no service ${wish.service} in the config; there are: ${known}`, EXIT.usage);
   }
   const to = (await keyOfRunning(around)) ?? (await keyOfStopped(around));
   const envelope = createEnvelope(await loadSodium(), around.host.randomBytes);
   const value = wish.value.replace(/\r?\n$/, '');
   const sealed = sealForConfig({ envelope, host: around.host, to }, { service, hosts: wish.hosts, value });
-  if (!sealed.ok) throw new Halt(sealed.fault.detail ?? sealed.fault.message, EXIT_USAGE);
+  if (!sealed.ok) throw new Halt(sealed.fault.detail ?? sealed.fault.message, EXIT.usage);
   return sealed.value;
 }
 
@@ -45,12 +42,12 @@ async function keyOfRunning({ socketPath }: Around): Promise<SealKey | undefined
   const answer = await callSocket(socketPath, { method: 'GET', route: '/v1/vault' });
   if (answer === undefined) return undefined;
   const { seal_key: key } = answer.body as { seal_key?: { id: string; public_key: string } };
-  if (key === undefined) throw new Halt('the running appliance did not say what to seal to', EXIT_REFUSED);
+  if (key === undefined) throw new Halt('the running appliance did not say what to seal to', EXIT.refused);
   return { id: key.id, publicKey: Buffer.from(key.public_key, 'base64') };
 }
 
 async function keyOfStopped({ dataDir, addonPath }: Around): Promise<SealKey> {
-  const none = new Halt(`${dataDir} holds no vault yet; run stack init first`, EXIT_REFUSED);
+  const none = new Halt(`${dataDir} holds no vault yet; run stack init first`, EXIT.refused);
   if (!existsSync(join(dataDir, 'stack.db'))) throw none;
   let found: SealKey | undefined;
   const peeked = await peekStorage(dataDir, {
@@ -61,7 +58,7 @@ async function keyOfStopped({ dataDir, addonPath }: Around): Promise<SealKey> {
     },
   });
   if (peeked === undefined)
-    throw new Halt(`an instance that does not answer on its socket holds ${dataDir}`, EXIT_HELD);
+    throw new Halt(`an instance that does not answer on its socket holds ${dataDir}`, EXIT.unreachable);
   if (found === undefined) throw none;
   return found;
 }

@@ -11,6 +11,7 @@ import {
   LISTENER_REQUEST_TIMEOUT_MS,
 } from '#kernel/limits.ts';
 import { urlOf } from '#platform/net/listening.ts';
+import { EXIT } from '#surfaces/cli/exit.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 
 export type Place = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -79,7 +80,7 @@ function guard(server: Server, { admits, refused }: Door): () => number {
 function bind(server: Server, place: Place): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void =>
-      reject(new Halt(sentenceOf(place, error), EXIT_REFUSED));
+      reject(new Halt(sentenceOf(place, error), EXIT.refused));
     server.once('error', failed);
     server.listen('path' in place ? { path: place.path } : { host: place.host, port: place.port }, () => {
       server.off('error', failed);
@@ -88,9 +89,7 @@ function bind(server: Server, place: Place): Promise<void> {
   });
 }
 
-/** Contract 1. */
-const EXIT_REFUSED = 1;
-/** What the operator can do something about. */
+/** Contract 1. */ /** What the operator can do something about. */
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there already',
   EADDRNOTAVAIL: 'this machine has no such address',
