@@ -36,7 +36,7 @@ import { systemResolver } from '#platform/net/resolve.ts';
 import { createUpstream } from '#platform/net/upstream.ts';
 import type { SelfCheck } from '#platform/storage/database.ts';
 import { createDoor } from '#surfaces/http/door.ts';
-import { hostList } from '#surfaces/http/guard.ts';
+import { createHostList } from '#surfaces/http/guard.ts';
 import { type Listener, listen, OPEN_DOOR } from '#surfaces/http/listener.ts';
 import { createPeers } from '#surfaces/http/peers.ts';
 import type { ServicePlace, Surface } from '#surfaces/http/surface.ts';
@@ -127,10 +127,14 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     listen: async () => {
       const { createApp } = await loadSurfaces();
       await noteConfig(config, { storage, draft });
-      const names = () => ({ ...live.current(), listenHost: config.listen.host, port });
+      const names = () => {
+        const { publicUrl, hosts } = live.current();
+        return { publicUrl, hosts, listenHost: config.listen.host, port };
+      };
+      const ours = createHostList(names);
       // The folder's lock is ours: a socket that is still there belongs to no one.
       rmSync(socket, { force: true });
-      const app = (channel: 'socket' | 'network') => createApp(surface, channel, () => hostList(names()));
+      const app = (channel: 'socket' | 'network') => createApp(surface, channel, ours);
       listeners.push(await listen({ path: socket }, app('socket'), OPEN_DOOR));
       const network = await listen(config.listen, app('network'), createDoor(surface));
       listeners.push(network);

@@ -81,7 +81,7 @@ export function buildLines(deps: LineDeps) {
     authenticator,
     authorize: authorizeFrom(live.service),
     detectors,
-    intend: createIntend({ committer, draft, host }),
+    intend: createIntend({ committer, host }),
     inject: createInject(credentials, measure),
     forward: createForward({
       upstream: deps.upstream,
@@ -93,7 +93,7 @@ export function buildLines(deps: LineDeps) {
       redactor: createRedactors(credentials),
       bytesMax: () => config().limits.responseBytesMax,
     }),
-    settle: createSettle({ committer, draft, host, log, measure }),
+    settle: createSettle({ committer, host, log, measure }),
     recorder,
   };
   const traffic = createTraffic(steps);

@@ -39,7 +39,7 @@ export type OperationDeps = {
   readonly pepper: Uint8Array;
   readonly keys: SigningKeys;
   readonly verifier: PassportVerifier;
-  readonly keyEnded: (id: string) => Promise<boolean>;
+  readonly keyEnded: (id: string) => boolean;
   readonly traffic: Traffic;
   /** The traffic line of a person who checks a service. */
   readonly checks: Traffic;
@@ -103,7 +103,7 @@ async function grantsOf(
   caller: Caller,
 ): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
   if (caller.acting === undefined) return undefined;
-  const agent = await directory.find(caller.acting.agentId);
+  const agent = directory.find(caller.acting.agentId);
   return new Map((agent?.grants ?? []).map(({ service, scopes }) => [service, scopes]));
 }
 

@@ -3,7 +3,10 @@ import { timingSafeEqual } from 'node:crypto';
 
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 
-export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export const utf8 = (text: string): Uint8Array => ENCODER.encode(text);
 
 export const toBase64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
 
@@ -14,12 +17,13 @@ export function fromBase64url(text: string): Uint8Array | undefined {
   return toBase64url(bytes) === text ? bytes : undefined;
 }
 
-export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+export const toHex = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString('hex');
 
 /** UTF-8 text, or undefined where the bytes are not valid UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return DECODER.decode(bytes);
   } catch {
     return undefined;
   }

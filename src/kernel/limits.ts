@@ -86,6 +86,8 @@ export const FORM_FIELDS_MAX = 1_000;
 export const UPSTREAM_ADDRESSES_MAX = 4;
 /** Pools of kept sockets, one per origin and address; the oldest is closed. */
 export const UPSTREAM_POOLS_MAX = 256;
+/** Of an answer that its reader does not take; beyond it the upstream has to wait. One read of a socket is as much. */
+export const UPSTREAM_HELD_BYTES_MAX = 65_536;
 /** Keep-alive sockets to one upstream origin. */
 export const UPSTREAM_CONNECTIONS_MAX = 128;
 export const UPSTREAM_KEEP_ALIVE_MS = 10_000;
@@ -151,6 +153,8 @@ export const WRITER_QUEUE_UNITS_MAX = 4_096;
 export const WRITER_BATCH_UNITS_MAX = 256;
 /** Distinct statements are few and fixed; the bound only guards against a mistake. */
 export const PREPARED_STATEMENTS_MAX = 500;
+/** Rows of one kind that are remembered: the passports of a thousand agents, several times over; about 1 kB each. */
+export const REMEMBERED_ROWS_MAX = 10_000;
 /** Two connections of one process only; the wait covers a checkpoint. */
 export const DATABASE_BUSY_TIMEOUT_MS = 5_000;
 /** Calls without an outcome that one unit settles at start. */

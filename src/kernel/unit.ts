@@ -48,5 +48,7 @@ export type EntryDraft = {
 
 export type Unit = { readonly statements: readonly Statement[]; readonly entries: readonly EntryDraft[] };
 
-/** What the committer answers: the chain position of each entry. */
-export type Committed = { readonly entries: readonly { readonly entryId: string; readonly seq: number }[] };
+export type Cell = string | number | null;
+
+/** What the committer answers: the number of the unit's last entry in the log. */
+export type Committed = { readonly lastSeq: number };

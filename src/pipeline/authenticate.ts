@@ -36,13 +36,16 @@ export type Authenticated = {
 };
 
 export type Authenticator = {
-  readonly caller: (presented: Presented) => Promise<Result<Caller>>;
+  readonly caller: (presented: Presented) => Result<Caller>;
+  /** Waits only where a standing passport has to be issued first. */
   readonly agent: (
     caller: Caller,
     argument: string | undefined,
     trace: Trace,
-  ) => Promise<Result<Authenticated>>;
+  ) => MaybeLater<Result<Authenticated>>;
 };
+
+type MaybeLater<T> = T | Promise<T>;
 
 /** Step 1 of a check: a person needs no passport for the one call that the config names. */
 export function authenticateCheck(caller: Caller, services: Authority['services']): Result<Authenticated> {
@@ -88,7 +91,7 @@ export function createAuthenticator(deps: Deps): Authenticator {
   };
 }
 
-async function identifyCaller(deps: Deps, presented: Presented): Promise<Result<Caller>> {
+function identifyCaller(deps: Deps, presented: Presented): Result<Caller> {
   if (presented.local) return ok(LOCAL);
   if (presented.unreadable)
     return refuse(
@@ -97,17 +100,17 @@ async function identifyCaller(deps: Deps, presented: Presented): Promise<Result<
   if (presented.bearer === undefined && presented.passport === undefined) return ok(ANONYMOUS);
   if (presented.bearer === undefined) return callerOfPassport(deps, presented.passport ?? '');
   if (!presented.bearer.startsWith(KEY_PREFIX)) return callerOfBearer(deps, presented);
-  const key = await deps.keys.verify(presented.bearer);
+  const key = deps.keys.verify(presented.bearer);
   if (!key.ok) return key;
   return callerOfKey(deps, key.value, presented);
 }
 
-async function callerOfPassport(deps: Deps, token: string): Promise<Result<Caller>> {
-  const passport = await deps.passports.verify(token);
+function callerOfPassport(deps: Deps, token: string): Result<Caller> {
+  const passport = deps.passports.verify(token);
   return passport.ok ? ok(passportCaller(passport.value)) : passport;
 }
 
-async function callerOfBearer(deps: Deps, presented: Presented): Promise<Result<Caller>> {
+function callerOfBearer(deps: Deps, presented: Presented): Result<Caller> {
   // Two passports that disagree would leave the choice to whoever reads first.
   if (presented.passport !== undefined && presented.passport !== presented.bearer) {
     return refuse(new Fault('UNAUTHORIZED', { detail: 'bearer and X-Passport-Token differ' }));
@@ -115,11 +118,11 @@ async function callerOfBearer(deps: Deps, presented: Presented): Promise<Result<
   return callerOfPassport(deps, presented.bearer ?? '');
 }
 
-async function callerOfKey(deps: Deps, live: LiveKey, presented: Presented): Promise<Result<Caller>> {
+function callerOfKey(deps: Deps, live: LiveKey, presented: Presented): Result<Caller> {
   const key: Caller = { kind: 'key', id: live.id, ...(live.readOnly ? { readOnly: true } : {}) };
   if (live.agentId !== undefined) return callerOfBoundKey(deps, { ...key, bound: true }, { live, presented });
   if (presented.passport !== undefined) {
-    const passport = await deps.passports.verify(presented.passport);
+    const passport = deps.passports.verify(presented.passport);
     if (!passport.ok) return passport;
     if (presented.agent !== undefined && !names(passport.value, presented.agent)) {
       return refuse(
@@ -129,7 +132,7 @@ async function callerOfKey(deps: Deps, live: LiveKey, presented: Presented): Pro
     return ok({ ...key, acting: acting(passport.value) });
   }
   if (presented.agent === undefined) return ok(key);
-  const agent = await deps.directory.find(presented.agent);
+  const agent = deps.directory.find(presented.agent);
   if (agent === undefined) {
     return refuse(
       new Fault('NOT_FOUND', {
@@ -153,59 +156,62 @@ const namedAgent = (agent: Agent, { intent }: Presented): NonNullable<Caller['ac
 type Bound = { readonly live: LiveKey; readonly presented: Presented };
 
 /** The key has said which agent acts; a header or a passport beside it may only agree. */
-async function callerOfBoundKey(
-  deps: Deps,
-  key: Caller,
-  { live, presented }: Bound,
-): Promise<Result<Caller>> {
+function callerOfBoundKey(deps: Deps, key: Caller, { live, presented }: Bound): Result<Caller> {
   // By id: an agent that comes back under the name of a deleted one is another agent.
-  const agent = await deps.directory.find(live.agentId ?? '');
+  const agent = deps.directory.find(live.agentId ?? '');
   if (agent === undefined) {
     const detail = `key ${live.id} is bound to agent ${live.agentId}, which is gone`;
     const next = 'The agent of this key is gone. Ask the operator for a key of an agent that is there.';
     return refuse(new Fault('INVALID_API_KEY', { detail, next }));
   }
-  const another = new Fault('FORBIDDEN', {
-    detail: `key ${live.id} is bound to agent ${agent.name}; another one was named`,
-    next: `This key acts for ${agent.name} alone. Leave X-Stack-Agent out, or use a key of the other agent.`,
-  });
   const { passport: token, agent: header } = presented;
-  if (header !== undefined && header !== agent.id && header !== agent.name) return refuse(another);
+  if (header !== undefined && header !== agent.id && header !== agent.name) return another(live, agent);
   if (token === undefined) {
     const acting = namedAgent(agent, presented);
     return ok({ ...key, acting: header === undefined ? { ...acting, implied: true } : acting });
   }
-  const passport = await deps.passports.verify(token);
+  const passport = deps.passports.verify(token);
   if (!passport.ok) return passport;
   return passport.value.agentId === agent.id
     ? ok({ ...key, acting: acting(passport.value) })
-    : refuse(another);
+    : another(live, agent);
 }
+
+const another = (live: LiveKey, agent: Agent): Result<never> =>
+  refuse(
+    new Fault('FORBIDDEN', {
+      detail: `key ${live.id} is bound to agent ${agent.name}; another one was named`,
+      next: `This key acts for ${agent.name} alone. Leave X-Stack-Agent out, or use a key of the other agent.`,
+    }),
+  );
 
 const names = (passport: LivePassport, idOrName: string): boolean =>
   passport.agentId === idOrName || passport.agentName === idOrName;
 
 type Claim = { readonly argument: string | undefined; readonly trace: Trace };
 
-async function identifyAgent(deps: Deps, caller: Caller, claim: Claim): Promise<Result<Authenticated>> {
-  if (caller.acting === undefined) return agentOfArgument(deps, caller, claim.argument);
-  if (caller.acting.implied === true && claim.argument !== undefined)
+function identifyAgent(deps: Deps, caller: Caller, claim: Claim): MaybeLater<Result<Authenticated>> {
+  const implied = caller.acting === undefined || caller.acting.implied === true;
+  if (caller.acting === undefined || (implied && claim.argument !== undefined))
     return agentOfArgument(deps, caller, claim.argument);
-  const transport = await passportOfTransport(deps, caller, claim.trace);
-  if (!transport.ok) return transport;
-  if (claim.argument === undefined) return pass(caller, transport.value);
-  const narrowed = await passportOfText(deps, claim.argument);
-  if (!narrowed.ok) return narrowed;
-  const same =
-    narrowed.value.agentId === transport.value.agentId &&
-    narrowed.value.sessionId === transport.value.sessionId;
-  if (!same) {
-    return refuse(new Fault('FORBIDDEN', { detail: 'the passport argument is of another agent or session' }));
-  }
-  return pass(caller, narrowed.value);
+  const transport = passportOfTransport(deps, caller, claim.trace);
+  const narrow = (held: Result<LivePassport>) => narrowed(deps, caller, { held, argument: claim.argument });
+  return transport instanceof Promise ? transport.then(narrow) : narrow(transport);
 }
 
-function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): Promise<Result<LivePassport>> {
+type Held = { readonly held: Result<LivePassport>; readonly argument: string | undefined };
+
+function narrowed(deps: Deps, caller: Caller, { held, argument }: Held): Result<Authenticated> {
+  if (!held.ok) return held;
+  if (argument === undefined) return pass(caller, held.value);
+  const named = passportOfText(deps, argument);
+  if (!named.ok) return named;
+  const same = named.value.agentId === held.value.agentId && named.value.sessionId === held.value.sessionId;
+  if (same) return pass(caller, named.value);
+  return refuse(new Fault('FORBIDDEN', { detail: 'the passport argument is of another agent or session' }));
+}
+
+function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): MaybeLater<Result<LivePassport>> {
   const agent = caller.acting;
   if (agent?.passportJti !== undefined) return deps.passports.byJti(agent.passportJti);
   return deps.standing.ensure({
@@ -217,16 +223,12 @@ function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): Promise<
   });
 }
 
-const passportOfText = (deps: Deps, text: string): Promise<Result<LivePassport>> =>
+const passportOfText = (deps: Deps, text: string): Result<LivePassport> =>
   text.startsWith('pp_') ? deps.passports.byJti(text) : deps.passports.verify(text);
 
-async function agentOfArgument(
-  deps: Deps,
-  caller: Caller,
-  argument: string | undefined,
-): Promise<Result<Authenticated>> {
+function agentOfArgument(deps: Deps, caller: Caller, argument: string | undefined): Result<Authenticated> {
   if (argument === undefined) return refuse(new Fault('AGENT_UNIDENTIFIED'));
-  const passport = await passportOfText(deps, argument);
+  const passport = passportOfText(deps, argument);
   if (!passport.ok) return passport;
   // A jti is no secret: only the key that minted it may name it. A person at the socket may name any.
   const minted = caller.kind === 'person' || passport.value.mintedBy === caller.id;

@@ -1,6 +1,6 @@
 // Entry of the writer's thread: opens the one writing connection and chains every unit's entries.
 import { parentPort, workerData } from 'node:worker_threads';
-import { sealAll } from '#features/audit/chain.ts';
+import { createChain } from '#features/audit/chain.ts';
 import { chainStore } from '#features/audit/store.ts';
 import { assert } from '#kernel/assert.ts';
 import { openDatabase, selfCheck } from '#platform/storage/database.ts';
@@ -17,8 +17,7 @@ new Promise((told) => port.once('message', told)).then(() => {
     const { file, addonPath } = workerData as Data;
     const db = openDatabase(file, { addonPath });
     selfCheck(db);
-    const store = chainStore(db);
-    runWriter(port, db, (_db, entries) => sealAll(store, entries));
+    runWriter(port, db, createChain(chainStore(db)));
   } catch (thrown) {
     port.postMessage({ kind: 'failed', reason: String(thrown) });
     port.close();

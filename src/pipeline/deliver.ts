@@ -2,6 +2,7 @@
 // and cannot be finished is a fault here, so that a surface breaks its connection and no cut answer looks whole.
 import { asFault, Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { Pieces } from '#platform/net/exchange.ts';
 import { contentLength } from '#platform/net/response-headers.ts';
 import { answerOf, type Shape } from './answer.ts';
 import type { CallAnswer } from './call.ts';
@@ -32,11 +33,13 @@ export type Head = {
   readonly entryId: string;
 };
 
-/** Where a streamed answer goes. Each promise rejects when the client has gone. */
+/** Where a streamed answer goes. Each promise rejects when the client has gone; without one it has been taken. */
 export type Sink = {
+  /** Head and body of an answer that is there already. */
+  readonly whole: (head: Head, body: Uint8Array) => Promise<void> | undefined;
   readonly start: (head: Head) => void;
   /** Resolves when more may be given: what the client does not take, the upstream is not asked for. */
-  readonly write: (bytes: Uint8Array) => Promise<void>;
+  readonly write: (bytes: Uint8Array) => Promise<void> | undefined;
   readonly end: () => Promise<void>;
 };
 
@@ -74,16 +77,43 @@ export function streamed(sink: Sink): Delivery<void> {
       if (declared !== undefined && declared > bytesMax)
         return withheld({ status, discard }, `answer of ${declared} bytes is over the limit`);
       try {
-        sink.start({ status, headers, lengthBytes, entryId });
-        for await (const part of body) await sink.write(part);
-        if (tally.cut) return tooLong(status, bytesMax);
-        await sink.end();
+        const head = { status, headers, lengthBytes, entryId };
+        const first = there(body);
+        if (body.finished() && !tally.cut) {
+          const taken = sink.whole(first.length === 0 ? head : { ...head, lengthBytes: first.length }, first);
+          if (taken !== undefined) await taken;
+        } else {
+          await pass(body, sink, { head, first });
+          if (tally.cut) return tooLong(status, bytesMax);
+          await sink.end();
+        }
       } catch (thrown) {
+        discard();
         return refuse(thrown instanceof Fault ? thrown : gone(status, thrown));
       }
       return done(from, () => undefined);
     },
   };
+}
+
+/** What has come by now: of most answers all of it, with the head. */
+function there(body: Pieces): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let piece = body.take(); piece !== undefined; piece = body.take()) parts.push(piece);
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+type Beginning = { readonly head: Head; readonly first: Uint8Array };
+
+async function pass(body: Pieces, sink: Sink, { head, first }: Beginning): Promise<void> {
+  sink.start(head);
+  if (first.length > 0) await sink.write(first);
+  for (;;) {
+    const piece = body.take();
+    if (piece !== undefined) await sink.write(piece);
+    else if (body.finished()) return;
+    else await body.more();
+  }
 }
 
 function tooLong(status: number, bytesMax: number): Result<never> {

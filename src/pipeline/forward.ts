@@ -2,7 +2,8 @@
 import { STREAM_MS_MAX } from '#kernel/limits.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
-import type { Upstream, UpstreamResponse } from '#platform/net/upstream.ts';
+import type { UpstreamResponse } from '#platform/net/exchange.ts';
+import type { Upstream } from '#platform/net/upstream.ts';
 import type { Injected } from './inject.ts';
 import type { Meter } from './measure.ts';
 import type { HeaderList } from './request.ts';

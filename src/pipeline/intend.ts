@@ -1,17 +1,15 @@
 // Step 5: the intent entry is durable before anything leaves (invariant 1). Nothing has been opened or dialled yet.
-import { saltedHash } from '#features/audit/entry.ts';
+import { BLANK_ENTRY, saltedHash } from '#features/audit/entry.ts';
 import { toHex, utf8 } from '#kernel/bytes.ts';
-import { canonicalize } from '#kernel/canonical.ts';
 import { NOTED_HEADER_CHARS_MAX, NOTED_HEADERS_MAX } from '#kernel/limits.ts';
 import type { Trace } from '#kernel/operation.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Authenticated } from './authenticate.ts';
-import { askedOf } from './authorize.ts';
 import type { Committer } from './commit.ts';
 import type { Watched } from './detect.ts';
-import type { DraftEntry } from './record.ts';
+import type { Payload, Target } from './request.ts';
 import { type MeteredUpload, meter } from './upload.ts';
 
 declare const intended: unique symbol;
@@ -25,19 +23,15 @@ export type Intended = {
   readonly upload: MeteredUpload | undefined;
 };
 
-type Deps = { readonly committer: Committer; readonly draft: DraftEntry; readonly host: Host };
+type Deps = { readonly committer: Committer; readonly host: Host };
 export type Intend = (from: Watched, trace: Trace) => Promise<Result<Intended>>;
 
 /** Salt length: the hash of a short query cannot be guessed back (security.md 4.1). */
 const SALT_BYTES = 16;
 
-export function createIntend({ committer, draft, host }: Deps): Intend {
+export function createIntend({ committer, host }: Deps): Intend {
   return async (from, trace) => {
-    const intent = draft({
-      ...fieldsOf(from),
-      ...hashOf(from, host.randomBytes(SALT_BYTES)),
-      ...traceOf(trace),
-    });
+    const intent = intentOf(from, trace, host);
     const committed = await committer.commit({ statements: [], entries: [intent] });
     if (!committed.ok) return committed;
     const { upload } = from.from.from.payload;
@@ -60,19 +54,34 @@ export const actorOf = ({ caller, passport }: Authenticated): Partial<EntryDraft
   passport_jti: passport.jti,
 });
 
-function fieldsOf(from: Watched): Partial<EntryDraft> {
-  const authorized = from.from.from;
-  const { from: authenticated, call, payload } = authorized;
+/** Written out and not put together from parts: it is made for every call. */
+function intentOf(from: Watched, trace: Trace, host: Host): EntryDraft {
+  const { from: authenticated, call, payload, action, target } = from.from.from;
+  const { caller, passport } = authenticated;
+  const salt = host.randomBytes(SALT_BYTES);
   return {
-    ...actorOf(authenticated),
+    ...BLANK_ENTRY,
+    entry_id: host.id('aud'),
+    timestamp: host.nowMs(),
+    trace_id: trace.traceId,
+    span_id: trace.spanId,
+    parent_span_id: trace.parentSpanId ?? null,
     layer: 'vault',
     action: 'credential.proxy',
     outcome: 'pending',
+    actor: { kind: caller.kind, id: caller.id },
+    agent_id: passport.agentId,
+    session_id: passport.sessionId,
+    passport_jti: passport.jti,
     service: call.service,
-    ...askedOf(authorized),
+    service_action: action,
     method: call.method,
+    host: target.url.host,
+    path: target.url.path,
+    request_hash: saltedHash(salt, hashedOf(target, payload)),
     bytes_out: payload.upload === undefined ? (payload.body?.length ?? 0) : null,
     detail: payload.dropped.length === 0 ? {} : { headers_dropped: shown(payload.dropped) },
+    salt: toHex(salt),
   };
 }
 
@@ -84,11 +93,8 @@ function shown(dropped: readonly string[]): readonly string[] {
 }
 
 /** Query and body enter as a salted hash only; the salt stands beside the entry. */
-function hashOf(from: Watched, salt: Uint8Array): Partial<EntryDraft> {
-  const { target, payload } = from.from.from;
-  const head = utf8(
-    canonicalize({ query: target.url.query ?? null, headers: payload.headers.map(([n, v]) => [n, v]) }),
-  );
-  const bytes = Buffer.concat([head, payload.body ?? new Uint8Array()]);
-  return { request_hash: saltedHash(salt, bytes), salt: toHex(salt) };
+function hashedOf({ url }: Target, { headers, body }: Payload): Uint8Array {
+  // Canonical as it stands (RFC 8785): its two members in their order, and texts that have passed the gate.
+  const head = utf8(`{"headers":${JSON.stringify(headers)},"query":${JSON.stringify(url.query ?? null)}}`);
+  return body === undefined ? head : Buffer.concat([head, body]);
 }

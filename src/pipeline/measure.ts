@@ -183,7 +183,7 @@ function measureState(metrics: Metrics) {
         if (action === 'passport.issue' && outcome === 'success') issued({});
         if (action === 'passport.revoke' && outcome === 'success') revoked({});
       }
-      for (const { seq } of at.entries) head = Math.max(head, seq);
+      head = Math.max(head, at.lastSeq);
     },
     auditHead: (seq: number) => {
       head = Math.max(head, seq);

@@ -26,7 +26,7 @@ export type OperationLine = {
   /** Step 1 alone, for surfaces that must refuse before they read a body. */
   readonly authenticate: (arrival: Arrival) => Promise<Result<Caller>>;
   /** Steps 1 and 2: who calls, and may they? Before the body is read, so that a stranger is told 401 and nothing else. */
-  readonly admit: (operation: Operation, arrival: Arrival) => Promise<Result<Caller>>;
+  readonly admit: (operation: Operation, arrival: Arrival) => Result<Caller> | Promise<Result<Caller>>;
   /** Asks again whether the caller may; a surface cannot forget it. */
   readonly invoke: (operation: Operation, input: unknown, from: From) => Promise<Result<Answer>>;
 };
@@ -54,10 +54,11 @@ export function createOperationLine(deps: Deps): OperationLine {
       if (!caller.ok) deps.measure.refusal(caller.fault.code);
       return caller;
     },
-    admit: async (operation, arrival) => {
-      const caller = await guard(deps, arrival.trace, () => admit(deps, operation, arrival));
-      if (!caller.ok) deps.measure.operation(operation.name, caller.fault);
-      return caller;
+    admit: (operation, arrival) => {
+      const caller = callerOf(deps, arrival);
+      const allowed = caller.ok ? allow(operation, caller.value) : caller;
+      if (caller.ok && allowed.ok) return caller;
+      return turnAway(deps, operation, { arrival, caller, allowed });
     },
     invoke: async (operation, input, from) => {
       const answer = await guard(deps, from.trace, () => travel(deps, operation, { input, from }));
@@ -68,30 +69,55 @@ export function createOperationLine(deps: Deps): OperationLine {
 }
 
 async function identify(deps: Deps, arrival: Arrival): Promise<Result<Caller>> {
-  const caller = await guard(deps, arrival.trace, () => deps.authenticator.caller(arrival.presented));
+  const caller = callerOf(deps, arrival);
   if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
   return caller;
 }
 
-async function admit(deps: Deps, operation: Operation, arrival: Arrival): Promise<Result<Caller>> {
-  const caller = await identify(deps, arrival);
-  if (!caller.ok) return caller;
-  const allowed = allow(operation, caller.value);
-  if (allowed.ok) return caller;
-  return deny(deps, operation, { from: { ...arrival, caller: caller.value }, fault: allowed.fault });
+type NotAdmitted = {
+  readonly arrival: Arrival;
+  readonly caller: Result<Caller>;
+  readonly allowed: Result<unknown>;
+};
+
+/** Whoever is refused waits until it is recorded. */
+async function turnAway(
+  deps: Deps,
+  operation: Operation,
+  { arrival, caller, allowed }: NotAdmitted,
+): Promise<Result<Caller>> {
+  const refused = await guard(deps, arrival.trace, async () => {
+    if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
+    else if (!allowed.ok)
+      return deny(deps, operation, { from: { ...arrival, caller: caller.value }, fault: allowed.fault });
+    return caller;
+  });
+  if (!refused.ok) deps.measure.operation(operation.name, refused.fault);
+  return refused;
 }
 
-/** Whatever is thrown becomes INTERNAL: logged whole, shown as nothing but where to find it (invariant 10). */
+function callerOf(deps: Deps, { presented, trace }: Arrival): Result<Caller> {
+  try {
+    return deps.authenticator.caller(presented);
+  } catch (thrown) {
+    return unexpected(deps, trace, thrown);
+  }
+}
+
 async function guard<T>(deps: Deps, trace: Trace, step: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await step();
   } catch (thrown) {
-    const fault = asFault(thrown);
-    if (fault.code !== 'INTERNAL') return refuse(fault);
-    const trace_id = trace.traceId;
-    deps.log.error('unexpected error', { trace_id, error: stackOf(fault.cause ?? fault) });
-    return refuse(new Fault('INTERNAL', { cause: fault.cause ?? fault, metadata: { trace_id } }));
+    return unexpected(deps, trace, thrown);
   }
+}
+
+/** Whatever is thrown becomes INTERNAL: logged whole, shown as nothing but where to find it (invariant 10). */
+function unexpected(deps: Deps, { traceId: trace_id }: Trace, thrown: unknown): Result<never> {
+  const fault = asFault(thrown);
+  if (fault.code !== 'INTERNAL') return refuse(fault);
+  deps.log.error('unexpected error', { trace_id, error: stackOf(fault.cause ?? fault) });
+  return refuse(new Fault('INTERNAL', { cause: fault.cause ?? fault, metadata: { trace_id } }));
 }
 
 type Request = { readonly input: unknown; readonly from: From };

@@ -45,11 +45,9 @@ export function readTarget(call: Call, service: Service): Result<Target> {
 
 /** A second parameter of that name, in any case, might be the one that the service reads. */
 function namesCredential(query: string | undefined, { inject }: Service): boolean {
-  if (inject?.kind !== 'query') return false;
+  if (inject?.kind !== 'query' || query === undefined) return false;
   const own = inject.name.toLowerCase();
-  return [...new URLSearchParams(query ?? '').keys()].some(
-    (name) => name.toLowerCase().split('[')[0] === own,
-  );
+  return [...new URLSearchParams(query).keys()].some((name) => name.toLowerCase().split('[')[0] === own);
 }
 
 function urlText(call: Call, service: Service): Result<string> {
@@ -138,9 +136,12 @@ export function viewOf(call: Call, target: Target, payload: Payload): CallView {
   };
 }
 
+const NO_QUERY: ReadonlyMap<string, readonly string[]> = new Map();
+
 function queryOf(query: string | undefined): ReadonlyMap<string, readonly string[]> {
+  if (query === undefined) return NO_QUERY;
   const values = new Map<string, string[]>();
-  for (const [name, value] of new URLSearchParams(query ?? '')) {
+  for (const [name, value] of new URLSearchParams(query)) {
     values.set(name, [...(values.get(name) ?? []), value]);
   }
   return values;

@@ -1,8 +1,8 @@
 // Step 8: removes live secrets from headers and, while it passes, from the body; what cannot be read is withheld.
 import { asFault, Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
+import { type Pieces, piecesOf, type UpstreamResponse } from '#platform/net/exchange.ts';
 import { contentEncoding, contentLength, filterResponseHeaders } from '#platform/net/response-headers.ts';
-import type { UpstreamResponse } from '#platform/net/upstream.ts';
 import type { Forwarded } from './forward.ts';
 import type { Redactor } from './redact.ts';
 import type { HeaderList } from './request.ts';
@@ -18,7 +18,7 @@ export type Scrubbed = {
   readonly lengthBytes: number | undefined;
   readonly bytesMax: number;
   /** Ends at the limit and then says so in the tally; throws a Fault where the upstream breaks off. Read once. */
-  readonly body: AsyncIterable<Uint8Array>;
+  readonly body: Pieces;
   readonly tally: Readonly<Tally>;
   /** Closes the upstream's connection; nobody is going to read the body. */
   readonly discard: () => void;
@@ -55,7 +55,7 @@ export function createScrub({ redactor, bytesMax }: Deps): Scrub {
       bytesMax: limit,
       body: cleaned(response, { rules, limit, tally }),
       tally,
-      discard: response.discard,
+      discard: () => response.discard(),
     };
     return ok(parts as unknown as Scrubbed);
   };
@@ -72,28 +72,38 @@ export function withheld(
 
 type Cleaning = { readonly rules: Redactor; readonly limit: number; readonly tally: Tally };
 
-async function* cleaned(
-  response: UpstreamResponse,
-  { rules, limit, tally }: Cleaning,
-): AsyncGenerator<Uint8Array> {
+function cleaned(response: UpstreamResponse, { rules, limit, tally }: Cleaning): Pieces {
   const stream = rules.open();
-  try {
-    for await (const chunk of response.body) {
-      const room = limit - tally.bytes;
-      const part = chunk.length > room ? chunk.subarray(0, room) : chunk;
-      tally.bytes += part.length;
-      const clean = stream.push(part);
-      if (clean.length > 0) yield clean;
-      if (part === chunk) continue;
-      // Leaving the loop closes the connection. What is still held back may be the beginning of a secret: it stays.
-      tally.cut = true;
-      return;
+  const source = response.body;
+  let over = false;
+  const next = (): Uint8Array | undefined => {
+    const chunk = source.take();
+    if (chunk === undefined) {
+      over = source.finished();
+      return over ? stream.end() : undefined;
     }
-  } catch (thrown) {
-    throw broken(thrown, response.status);
-  }
-  const rest = stream.end();
-  if (rest.length > 0) yield rest;
+    const room = limit - tally.bytes;
+    const part = chunk.length > room ? chunk.subarray(0, room) : chunk;
+    tally.bytes += part.length;
+    if (part !== chunk) {
+      // What is still held back may be the beginning of a secret: it stays.
+      tally.cut = true;
+      over = true;
+      response.discard();
+    }
+    return stream.push(part);
+  };
+  const take = (): Uint8Array | undefined => {
+    let piece = over ? undefined : next();
+    // All of a piece may be held back; then there may be another.
+    while (piece !== undefined && piece.length === 0) piece = over ? undefined : next();
+    return piece;
+  };
+  const more = (): Promise<void> =>
+    source.more().catch((thrown: unknown) => {
+      throw broken(thrown, response.status);
+    });
+  return piecesOf({ take, finished: () => over, more }, () => response.discard());
 }
 
 /** The request left and a status came: the caller must know both before it thinks of repeating. */

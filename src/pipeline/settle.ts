@@ -7,11 +7,9 @@ import type { Committer } from './commit.ts';
 import type { Delivered } from './deliver.ts';
 import type { Intended } from './intend.ts';
 import { type CallEnd, endOf, type Meter } from './measure.ts';
-import type { DraftEntry } from './record.ts';
 
 type Deps = {
   readonly committer: Committer;
-  readonly draft: DraftEntry;
   readonly host: Host;
   readonly log: Log;
   readonly measure: Pick<Meter, 'call'>;
@@ -57,26 +55,22 @@ function count({ measure }: Deps, { intent }: Intended, ended: Ended): void {
 }
 
 function write(
-  { committer, draft, log }: Deps,
+  { committer, host, log }: Deps,
   { intent, upload }: Intended,
-  fields: Partial<EntryDraft>,
+  ended: Partial<EntryDraft>,
 ): void {
-  const entry = draft({
+  const entry: EntryDraft = {
     ...intent,
+    entry_id: host.id('aud'),
+    timestamp: host.nowMs(),
     request_hash: null,
     salt: null,
     bytes_out: null,
     detail: {},
-    ...upload?.tally(),
-    ...fields,
     refers_to: intent.entry_id,
-  });
-  committer.commit({ statements: [], entries: [entry] }).then(
-    (result) => {
-      if (!result.ok)
-        log.error('outcome entry not committed', { entry_id: intent.entry_id, code: result.fault.code });
-    },
-    (thrown: unknown) =>
-      log.error('outcome entry not committed', { entry_id: intent.entry_id, error: String(thrown) }),
+    ...(upload === undefined ? ended : { ...upload.tally(), ...ended }),
+  };
+  committer.note({ statements: [], entries: [entry] }, ({ code, detail }) =>
+    log.error('outcome entry not committed', { entry_id: intent.entry_id, code, detail }),
   );
 }

@@ -54,7 +54,7 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
     const check = prepare(file, options);
     thread.postMessage('open');
     const writer = await startWriter(thread, watch);
-    const reader = openReader(file, addonPath);
+    const reader = openReader(file, addonPath, writer.changes);
     return {
       reader,
       committer: createCommitter(writer, watch?.committed ?? (() => undefined)),
@@ -94,7 +94,7 @@ export async function peekStorage(
 async function inspect(file: string, options: Pick<Options, 'addonPath' | 'inspect'>): Promise<void> {
   if (!existsSync(file) || statSync(file).size === 0) return;
   const made = [`${file}-wal`, `${file}-shm`].filter((path) => !existsSync(path));
-  const reader = openReader(file, options.addonPath);
+  const reader = openReader(file, options.addonPath, () => 0);
   try {
     await options.inspect(reader);
   } finally {

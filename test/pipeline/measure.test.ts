@@ -55,13 +55,8 @@ test('batches, the disk’s refusals and the head of the log', async () => {
   measures.auditHead(41);
   measures.batch({ units: 2, durationMs: 4, refused: false });
   measures.batch({ units: 300, durationMs: 2_000, refused: true });
-  const at = {
-    entries: [
-      { entryId: 'a', seq: 43 },
-      { entryId: 'b', seq: 42 },
-    ],
-  };
-  measures.committed([], at);
+  measures.committed([], { lastSeq: 43 });
+  measures.committed([], { lastSeq: 42 });
   const { value } = await read();
   assert.equal(value('stack_audit_head_sequence'), 43);
   assert.equal(value('stack_writer_batch_failures_total'), 1);

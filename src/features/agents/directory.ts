@@ -12,7 +12,7 @@ export type Ceilings = {
 };
 
 export type AgentDirectory = {
-  readonly find: (idOrName: string) => Promise<Agent | undefined>;
+  readonly find: (idOrName: string) => Agent | undefined;
   /** Why no new agent may have this name, though `find` knows none; undefined when it may. */
   readonly obstacle: (name: string) => Promise<'name of a dropped agent' | 'too many agents' | undefined>;
   /** By name, after `cursor`. */
@@ -23,9 +23,9 @@ export function createAgentDirectory(reader: Reader, settings: () => Ceilings): 
   const live = (row: AgentRow | undefined): Agent | undefined =>
     row === undefined ? undefined : agentOf(row, settings());
   return {
-    find: async (idOrName) => live(await agentBy(reader, idOrName)),
+    find: (idOrName) => live(agentBy(reader, idOrName)),
     obstacle: async (name) => {
-      if ((await agentBy(reader, name)) !== undefined) return 'name of a dropped agent';
+      if (agentBy(reader, name) !== undefined) return 'name of a dropped agent';
       return (await countAgents(reader)) >= AGENTS_MAX ? 'too many agents' : undefined;
     },
     list: async ({ limit, cursor }) => {
@@ -70,7 +70,7 @@ export async function missingAgents(
 ): Promise<readonly { readonly name: string; readonly id: string; readonly statement: Statement }[]> {
   const created = [];
   for (const [name, settings] of agents) {
-    if ((await agentBy(reader, name)) !== undefined) continue;
+    if (agentBy(reader, name) !== undefined) continue;
     const id = host.id('agt');
     const row: AgentRow = {
       id,

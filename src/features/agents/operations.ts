@@ -50,7 +50,7 @@ function registering({ directory, settings, host }: Deps): Operation {
     toolset: 'default',
     line: 'operations',
     run: async ({ caller, input, nowMs }) => {
-      const found = await directory.find(input.name);
+      const found = directory.find(input.name);
       if (caller.acting !== undefined && caller.acting.agentId !== found?.id) return foreign();
       if (found !== undefined) {
         const conflict = new Fault('CONFLICT', { detail: `agent ${input.name} exists and differs` });
@@ -135,13 +135,13 @@ function listing({ directory }: Deps): Operation {
 
 /** A bound key sees no other agent, not even its name. */
 async function ownAgent(directory: AgentDirectory, { acting }: Caller) {
-  const own = acting === undefined ? undefined : await directory.find(acting.agentId);
+  const own = acting === undefined ? undefined : directory.find(acting.agentId);
   return { agents: own === undefined ? [] : [showAgent(own)], next_cursor: null };
 }
 
 /** The agent, if this caller may see or act on it. */
 async function reach({ directory }: Deps, caller: Caller, idOrName: string): Promise<Result<Agent>> {
-  const agent = await directory.find(idOrName);
+  const agent = directory.find(idOrName);
   if (caller.bound === true && agent?.id !== caller.acting?.agentId) return foreign();
   if (agent === undefined) return refuse(new Fault('NOT_FOUND', { detail: `no agent ${idOrName}` }));
   return caller.acting !== undefined && caller.acting.agentId !== agent.id ? foreign() : ok(agent);

@@ -1,6 +1,6 @@
 // The SQL of agents. `mode` is what was asked for; the config may say otherwise.
 import type { Statement } from '#kernel/unit.ts';
-import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
+import { compiler, lookup, type Reader, statement } from '#platform/storage/compiler.ts';
 
 export type AgentRow = {
   id: string;
@@ -16,13 +16,14 @@ export type AgentRow = {
 
 const db = compiler<{ agents: AgentRow }>();
 
-export const agentBy = (reader: Reader, idOrName: string): Promise<AgentRow | undefined> =>
-  reader.first(
-    db
-      .selectFrom('agents')
-      .selectAll()
-      .where((where) => where.or([where('id', '=', idOrName), where('name', '=', idOrName)])),
-  );
+const byIdOrName = lookup(1, (idOrName) =>
+  db
+    .selectFrom('agents')
+    .selectAll()
+    .where((where) => where.or([where('id', '=', idOrName), where('name', '=', idOrName)])),
+);
+export const agentBy = (reader: Reader, idOrName: string): AgentRow | undefined =>
+  reader.recall(byIdOrName, idOrName);
 export const agentsAfter = (reader: Reader, name: string, limit: number): Promise<AgentRow[]> =>
   reader.all(db.selectFrom('agents').selectAll().where('name', '>', name).orderBy('name').limit(limit));
 /** Also rows of agents that the config has dropped: they hold their name and their place. */

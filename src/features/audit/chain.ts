@@ -1,19 +1,43 @@
-// Gives entries their place: seq without holes and the hash of the entry before, inside the unit's savepoint.
-// A unit that rolls back gives its numbers back with it (invariant 7).
-import type { Committed, EntryDraft } from '#kernel/unit.ts';
-import { GENESIS_HASH, sealEntry } from './entry.ts';
+// Gives entries their place: seq without holes and the hash of the entry before. The end of the chain is read when a
+// transaction begins and written before it ends; a unit that rolls back gives its numbers back with it (invariant 7).
+import type { Cell } from '#kernel/unit.ts';
+import { GENESIS_HASH, type Link } from './entry.ts';
 import type { ChainStore } from './store.ts';
 
-export function sealAll(store: ChainStore, drafts: readonly EntryDraft[]): Committed {
-  const head = store.head();
-  let seq = head?.seq ?? 0;
-  let prevEntryHash = head?.entry_hash ?? GENESIS_HASH;
-  const entries = drafts.map((draft) => {
-    seq += 1;
-    const sealed = sealEntry(draft, { seq, prevEntryHash });
-    store.append(draft, sealed);
-    prevEntryHash = sealed.entryHash;
-    return { entryId: draft.entry_id, seq };
-  });
-  return { entries };
+export type Chain = {
+  readonly width: number;
+  readonly begin: () => void;
+  /** Where the chain ends now; `back` takes it there again. */
+  readonly here: () => Link;
+  readonly back: (to: Link) => void;
+  /** The entries whose flat cells are between these places; answers the number of the last. */
+  readonly append: (cells: readonly Cell[], from: number, to: number) => number;
+  readonly end: () => void;
+};
+
+export function createChain(store: ChainStore): Chain {
+  let last: Link = { seq: 0, prevEntryHash: GENESIS_HASH };
+  let first = last;
+  return {
+    width: store.width,
+    begin: () => {
+      const head = store.head();
+      last = { seq: head?.seq ?? 0, prevEntryHash: head?.entry_hash ?? GENESIS_HASH };
+      first = last;
+    },
+    here: () => last,
+    back: (to) => {
+      last = to;
+    },
+    append: (cells, from, to) => {
+      for (let at = from; at < to; at += store.width) {
+        const seq = last.seq + 1;
+        last = { seq, prevEntryHash: store.append(cells, at, { seq, prevEntryHash: last.prevEntryHash }) };
+      }
+      return last.seq;
+    },
+    end: () => {
+      if (last !== first) store.move(last.seq, last.prevEntryHash);
+    },
+  };
 }

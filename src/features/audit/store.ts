@@ -1,8 +1,8 @@
 // The SQL of the log: the worker half inserts and keeps the head, the main half reads pages.
 import { sql } from 'kysely';
-import type { EntryDraft } from '#kernel/unit.ts';
+import type { Cell } from '#kernel/unit.ts';
 import { compiler, type Reader } from '#platform/storage/compiler.ts';
-import type { SealedEntry } from './entry.ts';
+import { ENTRY_CELLS, type Link, type Pieces, seal } from './entry.ts';
 
 export type EntryRow = {
   seq: number;
@@ -36,7 +36,11 @@ const prepare = (database: Database, text: string): Prepared => database.prepare
 
 export type ChainStore = {
   readonly head: () => HeadRow | undefined;
-  readonly append: (draft: EntryDraft, sealed: SealedEntry) => void;
+  /** Cells of one entry. */
+  readonly width: number;
+  /** The entry whose cells begin at `at`; answers its hash. */
+  readonly append: (cells: readonly Cell[], at: number, link: Link) => string;
+  readonly move: (seq: number, entryHash: string) => void;
 };
 
 /** Prepared once in the worker: this is the hot path. */
@@ -52,11 +56,30 @@ export function chainStore(database: Database): ChainStore {
   );
   return {
     head: () => head.get() as HeadRow | undefined,
-    append: (draft, sealed) => {
-      const who = [draft.actor.id, draft.agent_id, draft.session_id, draft.passport_jti];
-      const what = [draft.action, draft.outcome, draft.refers_to, sealed.bytes, sealed.entryHash, draft.salt];
-      insert.run(sealed.seq, draft.entry_id, draft.timestamp, ...who, ...what);
-      move.run(sealed.seq, sealed.entryHash);
+    width: ENTRY_CELLS,
+    append: (cells, at, link) => {
+      const pieces = [cells[at + 10], cells[at + 11], cells[at + 12]] as readonly unknown[] as Pieces;
+      const { bytes, entryHash } = seal(pieces, link);
+      // Cell by cell: this runs twice for every call.
+      insert.run(
+        link.seq,
+        cells[at],
+        cells[at + 1],
+        cells[at + 2],
+        cells[at + 3],
+        cells[at + 4],
+        cells[at + 5],
+        cells[at + 6],
+        cells[at + 7],
+        cells[at + 8],
+        bytes,
+        entryHash,
+        cells[at + 9],
+      );
+      return entryHash;
+    },
+    move: (seq, entryHash) => {
+      move.run(seq, entryHash);
     },
   };
 }

@@ -17,7 +17,7 @@ type Deps = {
   readonly reader: Reader;
   readonly host: Host;
   readonly pepper: Uint8Array;
-  readonly findAgent: (idOrName: string) => Promise<Agent | undefined>;
+  readonly findAgent: (idOrName: string) => Agent | undefined;
   /** Unix ms of the newest log entry that this key made. */
   readonly lastEntryMs: (keyId: string) => Promise<number | undefined>;
 };
@@ -127,7 +127,7 @@ async function boundsOf(deps: Deps, { input, nowMs }: Wished): Promise<Result<Ke
     const issues = [{ path: 'expires', message: expiry.problem }];
     return refuse(new Fault('INVALID_REQUEST', { metadata: { issues } }));
   }
-  const agent = input.agent === undefined ? undefined : await deps.findAgent(input.agent);
+  const agent = input.agent === undefined ? undefined : deps.findAgent(input.agent);
   if (input.agent !== undefined && agent === undefined) {
     const next = 'Name an agent that is there: write it into the config, or register it first.';
     return refuse(new Fault('NOT_FOUND', { detail: `no agent ${input.agent}`, next }));
@@ -232,7 +232,7 @@ function revoking(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async ({ input, nowMs }) => {
-      const row = await keyBy(deps.reader, input.id);
+      const row = keyBy(deps.reader, input.id);
       if (row === undefined || row.revoked_at !== null)
         return refuse(new Fault('NOT_FOUND', { detail: `no live key ${input.id}` }));
       const entry = { detail: { key: input.id } };

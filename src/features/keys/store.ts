@@ -1,6 +1,6 @@
 // The SQL of API keys.
 import type { Statement } from '#kernel/unit.ts';
-import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
+import { compiler, lookup, type Reader, statement } from '#platform/storage/compiler.ts';
 
 export type KeyRow = {
   id: string;
@@ -17,8 +17,8 @@ export type KeyRow = {
 
 const db = compiler<{ api_keys: KeyRow }>();
 
-export const keyByHash = (reader: Reader, hash: string): Promise<KeyRow | undefined> =>
-  reader.first(db.selectFrom('api_keys').selectAll().where('hash', '=', hash));
+const byHash = lookup(1, (hash) => db.selectFrom('api_keys').selectAll().where('hash', '=', hash));
+export const keyByHash = (reader: Reader, hash: string): KeyRow | undefined => reader.recall(byHash, hash);
 export const liveKeys = (reader: Reader, nowMs: number): Promise<KeyRow[]> =>
   reader.all(
     db
@@ -39,8 +39,8 @@ export const keysAfter = (reader: Reader, after: string, limit: number): Promise
       .orderBy('id')
       .limit(limit),
   );
-export const keyBy = (reader: Reader, id: string): Promise<KeyRow | undefined> =>
-  reader.first(db.selectFrom('api_keys').selectAll().where('id', '=', id));
+const byId = lookup(1, (id) => db.selectFrom('api_keys').selectAll().where('id', '=', id));
+export const keyBy = (reader: Reader, id: string): KeyRow | undefined => reader.recall(byId, id);
 export const insertKey = (row: KeyRow): Statement => statement(db.insertInto('api_keys').values(row), 1);
 export const revokeKey = (id: string, nowMs: number): Statement =>
   statement(

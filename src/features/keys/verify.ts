@@ -14,9 +14,9 @@ export type LiveKey = {
   readonly readOnly: boolean;
 };
 export type KeyVerifier = {
-  readonly verify: (presented: string) => Promise<Result<LiveKey>>;
+  readonly verify: (presented: string) => Result<LiveKey>;
   /** Whether this id is of a key that is revoked or expired. What is no key's id never ends here. */
-  readonly ended: (id: string) => Promise<boolean>;
+  readonly ended: (id: string) => boolean;
 };
 
 const KEY_ID = /^key_/;
@@ -35,9 +35,9 @@ export function createKeyVerifier(deps: {
   readonly host: Pick<Host, 'nowMs'>;
 }): KeyVerifier {
   return {
-    verify: async (presented) => {
+    verify: (presented) => {
       if (!SHAPE.test(presented)) return invalid('not the shape of a key');
-      const row = await keyByHash(deps.reader, keyedHash(deps.pepper, presented));
+      const row = keyByHash(deps.reader, keyedHash(deps.pepper, presented));
       if (row === undefined) return invalid('unknown key');
       if (row.revoked_at !== null) return invalid(`key ${row.id} is revoked`);
       if (row.expires_at !== null && row.expires_at <= deps.host.nowMs()) {
@@ -51,9 +51,9 @@ export function createKeyVerifier(deps: {
         readOnly: row.read_only === 1,
       });
     },
-    ended: async (id) => {
+    ended: (id) => {
       if (!KEY_ID.test(id)) return false;
-      const row = await keyBy(deps.reader, id);
+      const row = keyBy(deps.reader, id);
       return row === undefined || isOver(row, deps.host.nowMs());
     },
   };

@@ -48,11 +48,11 @@ type Deps = {
   readonly host: Host;
   readonly keys: PassportKeys;
   readonly issuer: () => string;
-  readonly findAgent: (idOrName: string) => Promise<Agent | undefined>;
+  readonly findAgent: (idOrName: string) => Agent | undefined;
   readonly ttl: () => { readonly ttlSeconds: number; readonly ttlSecondsMax: number };
   readonly constraintProblem: ConstraintProblem;
   readonly verifier: PassportVerifier;
-  readonly keyEnded: (id: string) => Promise<boolean>;
+  readonly keyEnded: (id: string) => boolean;
 };
 
 export function passportOperations(deps: Deps): readonly Operation[] {
@@ -144,7 +144,7 @@ async function agentFor(
 ): Promise<Result<Agent>> {
   const wanted = id ?? name;
   if (wanted === undefined) return unnamed('give agent_id or agent');
-  const agent = await deps.findAgent(wanted);
+  const agent = deps.findAgent(wanted);
   const differs = agent !== undefined && name !== undefined && name !== agent.name && name !== agent.id;
   if (differs) return unnamed('agent_id and agent name two agents');
   if (agent !== undefined) return ok(agent);
@@ -173,7 +173,7 @@ function verifying(deps: Deps): Operation {
     toolset: 'passports',
     line: 'operations',
     run: async ({ input, nowMs }) => {
-      const live = await deps.verifier.verify(input.token);
+      const live = deps.verifier.verify(input.token);
       if (!live.ok) return ok({ output: { valid: false, code: live.fault.code }, changes: [] });
       const keys = verifyingKeys(deps.keys);
       const claims = readToken(input.token, { keys, issuer: deps.issuer(), nowMs });
@@ -207,8 +207,7 @@ function listing(deps: Deps): Operation {
     toolset: 'passports',
     line: 'operations',
     run: async ({ caller, input, nowMs }) => {
-      const agentId =
-        input.agent_id === undefined ? undefined : ((await deps.findAgent(input.agent_id))?.id ?? '');
+      const agentId = input.agent_id === undefined ? undefined : (deps.findAgent(input.agent_id)?.id ?? '');
       if (caller.bound === true && agentId !== undefined && agentId !== caller.acting?.agentId)
         return refuse(new Fault('FORBIDDEN', { detail: 'the key is bound to another agent' }));
       const own = caller.kind === 'passport' ? (caller.acting?.sessionId ?? '') : input.session_id;
@@ -221,19 +220,15 @@ function listing(deps: Deps): Operation {
         limit: input.limit,
       });
       const next_cursor = rows.length === input.limit ? (rows.at(-1)?.jti ?? null) : null;
-      const live = await ofLiveKeys(deps, rows);
+      const live = ofLiveKeys(deps, rows);
       return ok({ output: { passports: live.map(showListed), next_cursor }, changes: [] });
     },
   });
 }
 
-/** A passport ends with the key that minted it; few keys mint the passports of a page. */
-async function ofLiveKeys({ keyEnded }: Deps, rows: readonly PassportRow[]): Promise<readonly PassportRow[]> {
-  const minters = [...new Set(rows.map(({ minted_by }) => minted_by))];
-  const judged = await Promise.all(minters.map(async (id) => [id, await keyEnded(id)] as const));
-  const ended = new Map(judged);
-  return rows.filter(({ minted_by }) => ended.get(minted_by) === false);
-}
+/** A passport ends with the key that minted it. */
+const ofLiveKeys = ({ keyEnded }: Deps, rows: readonly PassportRow[]): readonly PassportRow[] =>
+  rows.filter(({ minted_by }) => !keyEnded(minted_by));
 
 function revoking(deps: Deps): Operation {
   return operation({
@@ -264,7 +259,7 @@ function revoking(deps: Deps): Operation {
     line: 'operations',
     run: async ({ caller, input, nowMs }) => {
       const started = deps.host.monotonicMs();
-      const row = await passportBy(deps.reader, input.jti);
+      const row = passportBy(deps.reader, input.jti);
       const refusal = revokeProblem(caller, row);
       if (row === undefined || refusal !== undefined)
         return refuse(refusal ?? new Fault('NOT_FOUND', { detail: 'no such passport' }));

@@ -22,12 +22,15 @@ export type StandingRequest = {
   readonly readOnly: boolean;
   readonly trace: Trace;
 };
-export type Standing = { readonly ensure: (request: StandingRequest) => Promise<Result<LivePassport>> };
+/** Waits only where a passport has to be issued. */
+export type Standing = {
+  readonly ensure: (request: StandingRequest) => Result<LivePassport> | Promise<Result<LivePassport>>;
+};
 
 type Deps = {
   readonly reader: Reader;
   readonly verifier: Pick<PassportVerifier, 'byJti'>;
-  readonly findAgent: (idOrName: string) => Promise<Agent | undefined>;
+  readonly findAgent: (idOrName: string) => Agent | undefined;
   readonly commit: (unit: Unit) => Promise<Result<Committed>>;
   readonly draft: (fields: Partial<EntryDraft>) => EntryDraft;
   readonly ttlSeconds: () => number;
@@ -46,24 +49,27 @@ export function createStanding(deps: Deps): Standing {
   const flights = new Map<string, Promise<Result<LivePassport>>>();
   return {
     ensure: (request) => {
+      const now = judge(deps, request);
+      if (!('row' in now)) return now;
       const id = `${request.key} ${request.agentName}`;
       const known = flights.get(id);
       if (known !== undefined) return known;
-      const flight = ensure(deps, request).finally(() => flights.delete(id));
+      const flight = renew(deps, request, now).finally(() => flights.delete(id));
       flights.set(id, flight);
       return flight;
     },
   };
 }
 
-async function ensure(deps: Deps, request: StandingRequest): Promise<Result<LivePassport>> {
-  const agent = await deps.findAgent(request.agentName);
+/** The passport, why there can be none, or what a new one has to be made from. */
+function judge(deps: Deps, request: StandingRequest): Result<LivePassport> | Base {
+  const agent = deps.findAgent(request.agentName);
   if (agent === undefined) return refuse(new Fault('NOT_FOUND', { detail: `no agent ${request.agentName}` }));
   if (agent.status === 'blocked') return refuse(new Fault('PASSPORT_BLOCKED'));
-  const row = await standingOf(deps.reader, request.key, agent.id);
+  const row = standingOf(deps.reader, request.key, agent.id);
   if (row !== undefined && row.revoked_at !== null) return revoked(row.revoke_reason);
   const fresh = row !== undefined && row.expires_at - deps.host.nowMs() > renewBeforeMs(row);
-  return fresh ? deps.verifier.byJti(row.jti) : renew(deps, request, { agent, row });
+  return fresh ? deps.verifier.byJti(row.jti) : { agent, row };
 }
 
 function revoked(reason: string | null): Result<never> {

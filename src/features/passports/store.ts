@@ -1,7 +1,7 @@
 // The SQL of passports.
 import { sql } from 'kysely';
 import type { Statement } from '#kernel/unit.ts';
-import { compiler, type Reader, statement } from '#platform/storage/compiler.ts';
+import { compiler, lookup, type Reader, statement } from '#platform/storage/compiler.ts';
 import type { Intent, PassportService } from './model.ts';
 
 export type PassportRow = {
@@ -25,26 +25,23 @@ export type PassportRow = {
 
 const db = compiler<{ passports: PassportRow }>();
 
-export const passportBy = (reader: Reader, jti: string): Promise<PassportRow | undefined> =>
-  reader.first(db.selectFrom('passports').selectAll().where('jti', '=', jti));
+const byJti = lookup(1, (jti) => db.selectFrom('passports').selectAll().where('jti', '=', jti));
+export const passportBy = (reader: Reader, jti: string): PassportRow | undefined => reader.recall(byJti, jti);
 
+const standing = lookup(2, (mintedBy, agentId) =>
+  db
+    .selectFrom('passports')
+    .selectAll()
+    .where('minted_by', '=', mintedBy)
+    .where('agent_id', '=', agentId)
+    .where('standing', '=', 1)
+    .orderBy('revoked_at', (order) => order.desc().nullsLast())
+    .orderBy('issued_at', 'desc')
+    .limit(1),
+);
 /** The standing passport that one key holds for one agent: a revoked one before any other, else the newest. */
-export const standingOf = (
-  reader: Reader,
-  mintedBy: string,
-  agentId: string,
-): Promise<PassportRow | undefined> =>
-  reader.first(
-    db
-      .selectFrom('passports')
-      .selectAll()
-      .where('minted_by', '=', mintedBy)
-      .where('agent_id', '=', agentId)
-      .where('standing', '=', 1)
-      .orderBy('revoked_at', (order) => order.desc().nullsLast())
-      .orderBy('issued_at', 'desc')
-      .limit(1),
-  );
+export const standingOf = (reader: Reader, mintedBy: string, agentId: string): PassportRow | undefined =>
+  reader.recall(standing, mintedBy, agentId);
 
 export type LiveFilter = {
   readonly nowMs: number;

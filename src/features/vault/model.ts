@@ -17,13 +17,17 @@ export type Binding = {
 /** The public half of the ring key that new values are sealed to. */
 export type SealKey = { readonly id: string; readonly publicKey: Uint8Array };
 
-export function destinationOf({ base, hosts }: Pick<Service, 'base' | 'hosts'>): string {
-  return canonicalize({
-    scheme: base.scheme,
-    port: base.port,
-    path: base.path,
-    hosts: [base.host, ...hosts].sort(),
-  });
+type Destined = Pick<Service, 'base' | 'hosts'>;
+/** Every call asks for it twice, and a definition does not change. */
+const destinations = new WeakMap<Destined, string>();
+
+export function destinationOf(service: Destined): string {
+  const known = destinations.get(service);
+  if (known !== undefined) return known;
+  const { scheme, port, path, host } = service.base;
+  const destination = canonicalize({ scheme, port, path, hosts: [host, ...service.hosts].sort() });
+  destinations.set(service, destination);
+  return destination;
 }
 
 /** The host patterns of a destination. */

@@ -34,24 +34,27 @@ const STRIPPED = new Set([
   'x-frame-options',
   'x-xss-protection',
 ]);
+const CONNECTION = 'connection';
 const STRIPPED_PREFIX = /^(?:access-control-|cross-origin-|proxy-|sec-|x-stack-)/;
 
+/** Names may be in any case. */
 export function filterResponseHeaders(headers: readonly Header[]): Header[] {
-  // RFC 9110 7.6.1: what Connection names is for this hop only.
-  const named = new Set(
-    headers
-      .filter(([name]) => name.toLowerCase() === 'connection')
-      .flatMap(([, value]) =>
-        value
-          .toLowerCase()
-          .split(',')
-          .map((part) => part.trim()),
-      ),
-  );
+  const named = hopOnly(headers);
   return headers.filter(([name]) => {
     const key = name.toLowerCase();
-    return !STRIPPED.has(key) && !STRIPPED_PREFIX.test(key) && !named.has(key);
+    return !STRIPPED.has(key) && !STRIPPED_PREFIX.test(key) && named?.includes(key) !== true;
   });
+}
+
+/** RFC 9110 7.6.1: what Connection names is for this hop only. */
+function hopOnly(headers: readonly Header[]): readonly string[] | undefined {
+  let named: string[] | undefined;
+  for (const [name, value] of headers) {
+    if (name.length !== CONNECTION.length || name.toLowerCase() !== CONNECTION) continue;
+    const parts = value.toLowerCase().split(',');
+    named = [...(named ?? []), ...parts.map((part) => part.trim())];
+  }
+  return named;
 }
 
 /** The length of the body as the upstream declared it; the HTTP client has judged it by then. */

@@ -2,7 +2,7 @@
 // No redirects, retries, cookies, caches, environment proxies or decompression.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
-import type { Dispatcher, Pool } from 'undici';
+import type { Pool } from 'undici';
 import { asFault, Fault } from '#kernel/errors.ts';
 import {
   CONNECT_TIMEOUT_MS,
@@ -14,31 +14,18 @@ import {
 } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { NetworkRule } from './address.ts';
+import { exchange, type Sending, type UpstreamResponse } from './exchange.ts';
 import { type ClosedPlaces, checkedAddresses, type Resolver } from './resolve.ts';
 
 export type Origin = { readonly scheme: 'http' | 'https'; readonly host: string; readonly port: number };
-export type UpstreamRequest = {
+/** The path is raw, with its query. */
+export type UpstreamRequest = Omit<Sending, 'headers'> & {
   readonly origin: Origin;
   /** Identity of the service definition: connections are never shared between definitions. */
   readonly key: string;
   readonly network: NetworkRule;
   readonly caPem: string | undefined;
-  readonly method: string;
-  /** Raw path with query. */
-  readonly path: string;
   readonly headers: readonly (readonly [string, string])[];
-  readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined;
-  /** Until the head of the answer is there; also the longest pause within its body. */
-  readonly timeoutMs: number;
-  /** How long a body may go on after its head; `undefined`: `timeoutMs` is for the whole of the call. */
-  readonly streamMs?: number | undefined;
-};
-export type UpstreamResponse = {
-  readonly status: number;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly body: AsyncIterable<Uint8Array>;
-  /** Closes the connection of a body that nobody is going to read. */
-  readonly discard: () => void;
 };
 /** Where a service is, and how its certificate is judged. */
 export type Place = Pick<UpstreamRequest, 'origin' | 'network' | 'caPem'>;
@@ -53,13 +40,12 @@ type Deps = { readonly resolver: Resolver; readonly closed: ClosedPlaces };
 
 export function createUpstream(deps: Deps): Upstream {
   const pools = new Map<string, Pool>();
-  const poolOf = async (request: UpstreamRequest): Promise<Pool> => {
+  const open = async (request: UpstreamRequest, id: string): Promise<Pool> => {
     // With the first call: it would be a good part of the time to start.
     const { Pool } = await import('undici');
-    const { scheme, host, port } = request.origin;
-    const id = `${request.key} ${scheme}://${host}:${port}`;
     const known = pools.get(id);
     if (known !== undefined) return known;
+    const { scheme, host, port } = request.origin;
     const pool = new Pool(`${scheme}://${shown(host)}:${port}`, poolOptions(request, deps));
     pools.set(id, pool);
     const [oldest] = pools.keys();
@@ -71,11 +57,25 @@ export function createUpstream(deps: Deps): Upstream {
   };
   return {
     reach: (place) => reach(place, deps),
-    send: async (request, signal) => send(await poolOf(request), request, signal),
+    send: (request, signal) => {
+      const { scheme, host, port } = request.origin;
+      const id = `${request.key} ${scheme}://${host}:${port}`;
+      const pool = pools.get(id);
+      const sending = sendingOf(request);
+      if (pool !== undefined) return exchange(pool, sending, signal);
+      return open(request, id).then((opened) => exchange(opened, sending, signal));
+    },
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },
   };
+}
+
+function sendingOf({ headers, ...request }: UpstreamRequest): Sending {
+  const flat: string[] = [];
+  for (const [name, value] of headers) flat.push(name, value);
+  const { method, path, body, timeoutMs, streamMs } = request;
+  return { method, path, headers: flat, body, timeoutMs, streamMs };
 }
 
 const shown = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);
@@ -163,162 +163,4 @@ function secure(socket: Socket, { host, caPem }: Peer): Promise<Socket> {
       resolve(tls);
     });
   });
-}
-
-/** Whether the first byte of a request may have left. */
-type Departure = { departed: boolean; readonly signal: AbortSignal };
-
-/** undici starts a request just before it writes it; until then the request waits for a dial or a free connection. */
-function noting(departure: Departure, handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
-  return {
-    onRequestStart: (controller, context) => {
-      departure.departed = !departure.signal.aborted;
-      handler.onRequestStart?.(controller, context);
-    },
-    onRequestUpgrade: (...given) => handler.onRequestUpgrade?.(...given),
-    onResponseStart: (controller, status, ...given) => {
-      const framing = status < 200 ? undefined : framingProblem(pairs(controller.rawHeaders));
-      if (framing === undefined) return handler.onResponseStart?.(controller, status, ...given);
-      // Here and not after the fact: an aborted connection is closed, a finished one would be used again.
-      const metadata = { sent: true, upstream_status: status, reason: 'framing' };
-      controller.abort(new Fault('RESPONSE_WITHHELD', { detail: framing, metadata }));
-    },
-    onResponseData: (...given) => handler.onResponseData?.(...given),
-    onResponseEnd: (...given) => handler.onResponseEnd?.(...given),
-    onResponseError: (...given) => handler.onResponseError?.(...given),
-  };
-}
-
-async function send(
-  pool: Pool,
-  request: UpstreamRequest,
-  signal: AbortSignal,
-): Promise<Result<UpstreamResponse>> {
-  const deadline = startDeadline(request.timeoutMs);
-  const departure: Departure = { departed: false, signal: AbortSignal.any([signal, deadline.signal]) };
-  try {
-    const response = await Promise.race([exchange(pool, request, departure), neverLeft(departure)]);
-    if (request.streamMs !== undefined) deadline.restart(request.streamMs);
-    const headers = pairs(response.headers as unknown as RawHeaders);
-    const discard = (): void => {
-      deadline.stop();
-      response.body.on('error', () => undefined).destroy();
-    };
-    return ok({ status: response.statusCode, headers, body: chunks(response.body, deadline), discard });
-  } catch (thrown) {
-    deadline.stop();
-    return refuse(faultOf(thrown, { deadline: deadline.signal, sent: departure.departed }));
-  }
-}
-
-type Deadline = {
-  readonly signal: AbortSignal;
-  readonly restart: (ms: number) => void;
-  readonly stop: () => void;
-};
-
-function startDeadline(ms: number): Deadline {
-  const controller = new AbortController();
-  const end = (): void => controller.abort(new DOMException('the time of the call is over', 'TimeoutError'));
-  let timer = setTimeout(end, ms);
-  return {
-    signal: controller.signal,
-    restart: (more) => {
-      clearTimeout(timer);
-      timer = setTimeout(end, more);
-    },
-    stop: () => clearTimeout(timer),
-  };
-}
-
-function exchange(
-  pool: Pool,
-  request: UpstreamRequest,
-  departure: Departure,
-): Promise<Dispatcher.ResponseData> {
-  const noted = pool.compose(
-    (dispatch) => (options, handler) => dispatch(options, noting(departure, handler)),
-  );
-  return noted.request({
-    path: request.path,
-    method: request.method as 'GET',
-    headers: request.headers.flat(),
-    // undici takes any iterable and writes it piece by piece; its types name only Node's streams.
-    body: (request.body ?? null) as Uint8Array | null,
-    signal: departure.signal,
-    headersTimeout: request.timeoutMs,
-    bodyTimeout: request.timeoutMs,
-    responseHeaders: 'raw',
-  });
-}
-
-/** undici looks at the signal of a waiting request only when its dial has ended; the caller does not wait for that. */
-function neverLeft(departure: Departure): Promise<never> {
-  const { signal } = departure;
-  return new Promise((_resolve, reject) => {
-    const end = (): void => {
-      if (!departure.departed) reject(signal.reason);
-    };
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
-}
-
-type RawHeaders = Dispatcher.DispatchController['rawHeaders'];
-
-function pairs(raw: RawHeaders): [string, string][] {
-  const list: [string, string][] = [];
-  for (let at = 0; Array.isArray(raw) && at + 1 < raw.length; at += 2)
-    list.push([latin1(raw[at]).toLowerCase(), latin1(raw[at + 1])]);
-  return list;
-}
-
-const latin1 = (value: Buffer | string | undefined): string =>
-  typeof value === 'string' ? value : (value?.toString('latin1') ?? '');
-
-/** Two readings of where the body ends are an attack or a fault; either way it is not shown. */
-function framingProblem(headers: readonly (readonly [string, string])[]): string | undefined {
-  const lengths = new Set(headers.filter(([name]) => name === 'content-length').map(([, value]) => value));
-  const codings = headers.filter(([name]) => name === 'transfer-encoding').map(([, value]) => value);
-  if (lengths.size > 1) return 'two content-lengths';
-  if (codings.length > 0 && lengths.size > 0) return 'both transfer-encoding and content-length';
-  // A compressed transfer would hide a secret from the scrubber.
-  const plain = codings.length === 0 || codings.join().trim().toLowerCase() === 'chunked';
-  return plain ? undefined : `transfer-encoding ${codings.join()}`;
-}
-
-async function* chunks(body: AsyncIterable<Uint8Array>, deadline: Deadline): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } catch (thrown) {
-    throw faultOf(thrown, { deadline: deadline.signal, sent: true });
-  } finally {
-    deadline.stop();
-  }
-}
-
-const WITHHELD = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
-
-type Ending = { readonly deadline: AbortSignal; readonly sent: boolean };
-
-/** A fault of the dial says that nothing was sent; anything later may have been. */
-function faultOf(thrown: unknown, { deadline, sent }: Ending): Fault {
-  if (thrown instanceof Fault) return thrown;
-  if (deadline.aborted)
-    return new Fault('UPSTREAM_TIMEOUT', { detail: 'no whole answer in time', metadata: { sent } });
-  const { name = '', message = '', code = '' } = thrown as { name?: string; message?: string; code?: string };
-  if (name === 'AbortError') {
-    const metadata = { sent, reason: 'aborted' };
-    return new Fault('UPSTREAM_UNREACHABLE', { detail: 'the caller went away', metadata });
-  }
-  const detail = `${code} ${message}`;
-  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-    return new Fault('UPSTREAM_TIMEOUT', { detail, metadata: { sent } });
-  }
-  // The parser's errors carry no code.
-  if (name === 'HTTPParserError' || WITHHELD.has(code)) {
-    return new Fault('RESPONSE_WITHHELD', { detail, metadata: { sent, reason: 'framing' } });
-  }
-  const { cause } = asFault(thrown);
-  return new Fault('UPSTREAM_UNREACHABLE', { detail, metadata: { sent, reason: 'broken' }, cause });
 }

@@ -30,6 +30,8 @@ export function openDatabase(file: string, { addonPath, readonly = false, journa
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
   db.pragma('secure_delete = ON');
+  // What a savepoint may have to undo is kept here and in no file: nothing of it outlives the process.
+  db.pragma('temp_store = MEMORY');
   return db;
 }
 

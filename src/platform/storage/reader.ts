@@ -1,14 +1,15 @@
 // The read-only connection of the main thread: point reads with prepared statements. Scans run in the scan worker.
-import { PREPARED_STATEMENTS_MAX } from '#kernel/limits.ts';
+import { PREPARED_STATEMENTS_MAX, REMEMBERED_ROWS_MAX } from '#kernel/limits.ts';
 import type { SqlValue } from '#kernel/unit.ts';
-import type { Compilable, Reader } from './compiler.ts';
+import { bound, type Compilable, type Lookup, type Reader } from './compiler.ts';
 import { openDatabase } from './database.ts';
 
 type Prepared = { readonly all: (...values: SqlValue[]) => unknown[] };
 
 export type OpenReader = Reader & { readonly close: () => void };
 
-export function openReader(file: string, addonPath: string): OpenReader {
+/** `changes` grows whenever something that is read here may have changed; see Writer. */
+export function openReader(file: string, addonPath: string, changes: () => number): OpenReader {
   const db = openDatabase(file, { addonPath, readonly: true });
   const prepared = new Map<string, Prepared>();
   const statementOf = (sql: string): Prepared => {
@@ -23,9 +24,35 @@ export function openReader(file: string, addonPath: string): OpenReader {
     const { sql, parameters } = query.compile();
     return statementOf(sql).all(...(parameters as SqlValue[])) as Row[];
   };
+  const memory = createMemory(changes);
   return {
+    recall: <Row>(of: Lookup<Row>, ...keys: readonly string[]) =>
+      memory(of, keys, () => statementOf(of.sql).all(...bound(of, keys))[0] as Row | undefined),
     all: async (query) => rows(query),
     first: async (query) => rows(query)[0],
     close: () => db.close(),
+  };
+}
+
+/** No row is remembered as missing: names that nobody has must not push out those that somebody has. */
+function createMemory(changes: () => number) {
+  const rows = new Map<Lookup<unknown>, Map<string, unknown>>();
+  let at = changes();
+  return <Row>(of: Lookup<Row>, keys: readonly string[], read: () => Row | undefined): Row | undefined => {
+    if (changes() !== at) {
+      rows.clear();
+      at = changes();
+    }
+    const known = rows.get(of) ?? new Map<string, unknown>();
+    rows.set(of, known);
+    const key = keys.length === 1 ? (keys[0] ?? '') : keys.join('\0');
+    const remembered = known.get(key) as Row | undefined;
+    if (remembered !== undefined) return remembered;
+    const row = read();
+    if (row === undefined) return undefined;
+    const [oldest] = known.keys();
+    if (known.size >= REMEMBERED_ROWS_MAX && oldest !== undefined) known.delete(oldest);
+    known.set(key, row);
+    return row;
   };
 }

@@ -13,7 +13,7 @@ export type HostList = {
 };
 
 /** Headers that decide who calls; two of one kind would leave the choice to the parser. */
-const SINGLE = [
+const SINGLE = new Set([
   'host',
   'authorization',
   'x-passport-token',
@@ -22,7 +22,7 @@ const SINGLE = [
   'x-stack-approval',
   'content-type',
   'content-length',
-];
+]);
 const TOKEN_PARAMETERS = ['access_token', 'token', 'passport', 'api_key', 'apikey', 'key', 'authorization'];
 /** Letters of our own routes; anything else could mean one thing to the guard and another to the router. */
 const PLAIN_PATH = /^\/(?:[A-Za-z0-9._~:@!$'()*+,=-]+\/)*(?:[A-Za-z0-9._~:@!$'()*+,=-]+)?$/;
@@ -30,7 +30,7 @@ const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
 
 /** `list` is undefined on the local socket, where Host has no meaning. */
 export function guardRequest(request: IncomingMessage, list: HostList | undefined): Fault | undefined {
-  const repeated = SINGLE.find((name) => count(request, name) > 1);
+  const repeated = repeatedHeader(request);
   if (repeated !== undefined) return invalid(`header ${repeated} is given twice`);
   if (list !== undefined) {
     const stranger = guardOrigin(request, list);
@@ -74,8 +74,15 @@ const invalid = (detail: string): Fault =>
   new Fault('INVALID_REQUEST', { detail, metadata: { issues: [{ path: '', message: detail }] } });
 
 /** Node joins or drops repeated lines in `headers`; only the raw list tells. */
-function count(request: IncomingMessage, name: string): number {
-  return request.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === name).length;
+function repeatedHeader({ rawHeaders }: IncomingMessage): string | undefined {
+  const seen: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    if (!SINGLE.has(name)) continue;
+    if (seen.includes(name)) return name;
+    seen.push(name);
+  }
+  return undefined;
 }
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
@@ -88,6 +95,24 @@ type Names = {
   readonly publicUrl: string;
   readonly hosts: readonly string[];
 };
+
+/** The list of the names in force; put together again only when one of them has changed. */
+export function createHostList(names: () => Names): () => HostList {
+  let of: Names | undefined;
+  let list: HostList = { hosts: new Set(), origins: new Set() };
+  return () => {
+    const now = names();
+    const same =
+      now.port === of?.port &&
+      now.publicUrl === of.publicUrl &&
+      now.hosts === of.hosts &&
+      now.listenHost === of.listenHost;
+    if (same) return list;
+    of = now;
+    list = hostList(now);
+    return list;
+  };
+}
 
 export function hostList({ listenHost, port, publicUrl, hosts }: Names): HostList {
   const url = new URL(publicUrl);

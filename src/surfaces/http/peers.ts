@@ -1,7 +1,7 @@
 // Who stands at the other end of a connection: whether it is served at all, and whether what it says of others counts.
 // Only a listed proxy is believed, and it only about the hop before it (security.md 3.2: forwarded headers from anybody).
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { FORWARDED_HOPS_MAX } from '#kernel/limits.ts';
 import { type Cidr, isLoopbackPeer, isPeerWithin, parseRange, plainPeer } from '#platform/net/address.ts';
 
@@ -26,14 +26,23 @@ type Deps = {
 export function createPeers({ loopbackOnly, proxies, publicUrl }: Deps): Peers {
   const ranges = createRanges(proxies);
   const isProxy = (address: string | undefined): address is string =>
-    address !== undefined && isPeerWithin(address, ranges());
+    address !== undefined && ranges().length > 0 && isPeerWithin(address, ranges());
+  /** A connection keeps its address, and many requests come on one. */
+  const plain = new WeakMap<Socket, string>();
+  const plainOf = (socket: Socket, peer: string): string => {
+    const known = plain.get(socket);
+    if (known !== undefined) return known;
+    const address = plainPeer(peer) ?? peer;
+    plain.set(socket, address);
+    return address;
+  };
   return {
     admits: (address) =>
       loopbackOnly || (address !== undefined && (isLoopbackPeer(address) || isProxy(address))),
     sourceOf: (request) => {
       const peer = request.socket.remoteAddress;
       if (peer === undefined) return 'unknown';
-      return (isProxy(peer) && lastStranger(request, isProxy)) || (plainPeer(peer) ?? peer);
+      return (isProxy(peer) && lastStranger(request, isProxy)) || plainOf(request.socket, peer);
     },
     isProxy: (request) => isProxy(request.socket.remoteAddress),
     cameInClear: (request) =>

@@ -12,10 +12,12 @@ export type Addresses = {
   readonly requestUrl: string;
 };
 
+const ADDRESSES = new Set(['location', 'content-location', 'link']);
 /** One link of a Link header: target and parameters (RFC 8288 3). */
 const LINK = /<([^<>]*)>([^<]*)/g;
 
-export function rewriteAddresses(headers: readonly Header[], addresses: Addresses): Header[] {
+export function rewriteAddresses(headers: readonly Header[], addresses: Addresses): readonly Header[] {
+  if (!headers.some(([name]) => ADDRESSES.has(name))) return headers;
   return headers.flatMap(([name, value]): Header[] => {
     if (name === 'location') return [locationOf(value, addresses)];
     if (name === 'content-location') return [[name, mapped(value, addresses) ?? value]];

@@ -12,58 +12,52 @@ export type Taken = {
   readonly rest: readonly Header[];
 };
 
-const OUR_HEADERS = ['x-passport-token', 'x-stack-agent', 'x-stack-intent', 'x-stack-approval'];
-/** Where SDKs put a key; a service's own header comes on top. */
-const KEY_HEADERS = ['authorization', 'x-api-key'];
+/** Control words of ours, by what they say. */
+const OURS: Readonly<Record<string, 'passport' | 'agent' | 'intent' | 'approval'>> = {
+  'x-passport-token': 'passport',
+  'x-stack-agent': 'agent',
+  'x-stack-intent': 'intent',
+  'x-stack-approval': 'approval',
+};
 /** `Bearer K`, `token K` (GitHub), `Token token=K` (PagerDuty) or `K` alone (Linear), with a K of our shape. */
-const OURS = /^(?:[A-Za-z]+ )?(?:[a-z]+=)?"?(sk_live_[A-Za-z0-9]+|eyJ[\w-]+\.[\w-]+\.[\w-]+)"?$/;
+const SHAPE = /^(?:[A-Za-z]+ )?(?:[a-z]+=)?"?(sk_live_[A-Za-z0-9]+|eyJ[\w-]+\.[\w-]+\.[\w-]+)"?$/;
 const SCHEME = /^(?:Bearer|token) ([!-~]+)$/i;
 const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/i;
 
 /** `keyHeader`: the header into which the service's own credential goes, where it has one. */
-export function takeCredentials(request: IncomingMessage, keyHeader: string | undefined): Taken {
-  const own = new Map<string, string>();
-  const tokens = new Set<string>();
+export function takeCredentials({ rawHeaders }: IncomingMessage, keyHeader: string | undefined): Taken {
+  const said: { passport?: string; agent?: string; intent?: string; approval?: string } = {};
   const rest: Header[] = [];
+  let bearer: string | undefined;
   let unreadable = false;
-  for (const [name, value] of headersOf(request)) {
-    if (OUR_HEADERS.includes(name)) {
-      own.set(name, value);
-      continue;
-    }
-    const slot = KEY_HEADERS.includes(name) || name === keyHeader;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    const value = rawHeaders[at + 1] ?? '';
+    const word = Object.hasOwn(OURS, name) ? OURS[name] : undefined;
+    // SDKs put their key into one of these.
+    const slot = name === 'authorization' || name === 'x-api-key' || name === keyHeader;
     const token = slot ? tokenIn(name, value) : undefined;
-    if (token !== undefined) tokens.add(token);
+    // Two that differ would leave the choice to whoever reads first.
+    if (token !== undefined && bearer !== undefined && token !== bearer) unreadable = true;
+    if (word !== undefined) {
+      if (value !== '') said[word] = value;
+    } else if (token !== undefined) bearer = token;
     else if (name === 'authorization') unreadable = true;
     else rest.push([name, value]);
   }
-  const [bearer] = tokens;
-  const presented = {
-    local: false,
-    // Two that differ would leave the choice to whoever reads first.
-    unreadable: unreadable || tokens.size > 1,
-    bearer,
-    passport: given(own, 'x-passport-token'),
-    agent: given(own, 'x-stack-agent'),
-    intent: given(own, 'x-stack-intent'),
-  };
-  return { presented, approvalId: given(own, 'x-stack-approval'), rest };
+  const { passport, agent, intent, approval } = said;
+  const presented = { local: false, unreadable, bearer, passport, agent, intent };
+  return { presented, approvalId: approval, rest };
 }
-
-function* headersOf({ rawHeaders }: IncomingMessage): Generator<Header> {
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2)
-    yield [(rawHeaders[at] ?? '').toLowerCase(), rawHeaders[at + 1] ?? ''];
-}
-
-const given = (own: ReadonlyMap<string, string>, name: string): string | undefined =>
-  own.get(name) === '' ? undefined : own.get(name);
 
 /** In Authorization any bearer is meant for us; in another header only what has the shape of ours. */
 function tokenIn(name: string, value: string): string | undefined {
+  const shaped = SHAPE.exec(value)?.[1];
+  if (shaped !== undefined) return shaped;
   const pair = BASIC.exec(value)?.[1];
   if (pair !== undefined) {
     const parts = Buffer.from(pair, 'base64').toString('latin1').split(':');
-    return parts.map((part) => OURS.exec(part)?.[1]).find((token) => token !== undefined);
+    return parts.map((part) => SHAPE.exec(part)?.[1]).find((token) => token !== undefined);
   }
-  return OURS.exec(value)?.[1] ?? (name === 'authorization' ? SCHEME.exec(value)?.[1] : undefined);
+  return name === 'authorization' ? SCHEME.exec(value)?.[1] : undefined;
 }

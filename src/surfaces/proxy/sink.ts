@@ -14,10 +14,26 @@ const REPLACED = new Set(['cache-control', 'x-content-type-options']);
 /** RFC 9110 15.3.5, 15.4.5: these have no body, and a length would only be about another answer. */
 const BODILESS = new Set([204, 304]);
 
+/** Up to here copying is cheaper than a write of two parts. */
+const ONE_WRITE_BYTES_MAX = 16_384;
+const latin1 = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString('latin1');
+
 type Shown = (headers: Head['headers']) => Head['headers'];
 
 export function createSink(response: ServerResponse, shown: Shown): Sink {
   return {
+    whole: (head, body) => {
+      if (response.destroyed) throw new Error('the client has gone');
+      response.writeHead(head.status, flat(head, shown));
+      // Short ones as text of one byte a character, which Node writes together with the head in one go.
+      if (body.length > ONE_WRITE_BYTES_MAX) response.end(body);
+      else response.end(latin1(body), 'latin1');
+      // Mostly the kernel has taken all of it by now.
+      if (response.socket?.writableLength === 0) return undefined;
+      response.setTimeout(STREAM_CLIENT_STALL_MS, () => response.destroy());
+      return next(response, 'finish');
+    },
     start: (head) => {
       if (response.destroyed) throw new Error('the client has gone');
       // The socket's own clock: it runs only while nothing moves, and only waiting bytes are the client's fault.
@@ -30,7 +46,7 @@ export function createSink(response: ServerResponse, shown: Shown): Sink {
     },
     write: (bytes) => {
       if (response.destroyed) return Promise.reject(new Error('the client has gone'));
-      return response.write(bytes) ? Promise.resolve() : next(response, 'drain');
+      return response.write(bytes) ? undefined : next(response, 'drain');
     },
     end: () => {
       const finished = next(response, 'finish');

@@ -23,6 +23,7 @@ export function readTarget(target: string): Target | undefined {
  * carries the service's own credential is refused by the URL gate.
  */
 export function carriesToken(target: string): boolean {
+  if (!target.includes('%')) return holdsOwnToken(target);
   const plain = target.replace(/%([0-9A-Fa-f]{2})/g, (_all, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );

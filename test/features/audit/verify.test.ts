@@ -1,9 +1,12 @@
 // The chain over its bytes: every kind of tampering is found where it is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { draftEntry, GENESIS_HASH, sealEntry } from '#features/audit/entry.ts';
+import { canonicalPieces, draftEntry, GENESIS_HASH, type Link, seal } from '#features/audit/entry.ts';
 import type { EntryRow, HeadRow } from '#features/audit/store.ts';
 import { verifyChain } from '#features/audit/verify.ts';
+import type { EntryDraft } from '#kernel/unit.ts';
+
+const sealEntry = (draft: EntryDraft, link: Link) => seal(canonicalPieces(draft), link);
 
 function chain(count: number): { rows: EntryRow[]; head: HeadRow } {
   const rows: EntryRow[] = [];

@@ -20,7 +20,7 @@ import type { Committed, EntryDraft, Unit } from '#kernel/unit.ts';
 import { newPrivateKeyDer, signingKeyOf } from '#platform/crypto/signing.ts';
 import { locateAssets } from '#platform/host/assets.ts';
 import type { Host } from '#platform/host/host.ts';
-import type { Reader } from '#platform/storage/compiler.ts';
+import { bound, type Lookup, type Reader } from '#platform/storage/compiler.ts';
 import { openDatabase } from '#platform/storage/database.ts';
 
 export const ISSUER = 'https://stack.test';
@@ -62,6 +62,8 @@ function memory() {
   const reader: Reader = {
     all: async <Row>(query: Parameters<Reader['all']>[0]) => rows<Row>(query),
     first: async <Row>(query: Parameters<Reader['all']>[0]) => rows<Row>(query)[0],
+    recall: <Row>(of: Lookup<Row>, ...keys: readonly string[]) =>
+      db.prepare<unknown[], Row>(of.sql).get(...bound(of, keys)),
   };
   const apply = db.transaction((unit: Pick<Unit, 'statements'>) => {
     for (const { sql, parameters, rows: wanted } of unit.statements) {
@@ -90,11 +92,11 @@ export function openState() {
       return refuse(new Fault('CONFLICT', { detail: String(thrown) }));
     }
     entries.push(...unit.entries);
-    return ok({ entries: [] });
+    return ok({ lastSeq: 0 });
   };
   const directory = createAgentDirectory(reader, () => world);
   const findAgent = directory.find;
-  const keyEnded = async (id: string) => world.endedKeys.has(id);
+  const keyEnded = (id: string) => world.endedKeys.has(id);
   const keys = { current: () => key, verifying: () => [key] };
   const issuer = () => ISSUER;
   const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, keyEnded, host });

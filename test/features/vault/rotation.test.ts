@@ -47,7 +47,7 @@ beforeEach(() => {
     const { sql, parameters } = query.compile();
     return db.prepare<unknown[], Row>(sql).all(...parameters);
   };
-  reader = { all, first: async (query) => (await all(query))[0] };
+  reader = { all, first: async (query) => (await all(query))[0], recall: () => undefined };
   entries = [];
 });
 afterEach(() => db.close());
@@ -64,7 +64,7 @@ function apply(unit: Unit): Result<Committed> {
     return refuse(new Fault('CONFLICT', { detail: String(thrown) }));
   }
   entries.push(...unit.entries);
-  return ok({ entries: [] });
+  return ok({ lastSeq: 0 });
 }
 
 class Killed extends Error {}

@@ -18,7 +18,11 @@ const envelope = createEnvelope(await loadSodium(), host.randomBytes);
 const vault = () => openKeyring([], { envelope, host, root: new Sensitive(host.randomBytes(32)) }).keyring;
 const keyring = vault();
 const SECRET = 'canary-of-a-sealed-value';
-const nothing: Reader = { all: async () => [], first: async () => undefined };
+const nothing: Reader = {
+  all: async () => [],
+  first: async () => undefined,
+  recall: () => undefined,
+};
 
 const BILLING: Service = {
   name: 'billing',

@@ -27,7 +27,7 @@ beforeEach(() => {
     const { sql, parameters } = query.compile();
     return db.prepare<unknown[], Row>(sql).all(...parameters);
   };
-  reader = { all, first: async (query) => (await all(query))[0] };
+  reader = { all, first: async (query) => (await all(query))[0], recall: () => undefined };
 });
 afterEach(() => db.close());
 

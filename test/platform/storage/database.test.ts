@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { Compilable } from '#platform/storage/compiler.ts';
+import { type Compilable, lookup } from '#platform/storage/compiler.ts';
 import { openDatabase, selfCheck } from '#platform/storage/database.ts';
 import { lockFolder } from '#platform/storage/lock.ts';
 import { openReader } from '#platform/storage/reader.ts';
@@ -34,7 +34,7 @@ test('the reader reads what is there and cannot write', async () => {
   const db = openDatabase(folder.file, { addonPath });
   db.exec('CREATE TABLE notes (id INTEGER PRIMARY KEY) STRICT; INSERT INTO notes VALUES (1);');
   db.close();
-  const reader = openReader(folder.file, addonPath);
+  const reader = openReader(folder.file, addonPath, () => 0);
   assert.deepEqual(await reader.first(query('SELECT id FROM notes WHERE id = ?', 1)), { id: 1 });
   for (const sql of [
     'INSERT INTO notes VALUES (2) RETURNING id',
@@ -63,4 +63,26 @@ test('a folder has one holder at a time, and is free when the holder lets go', (
 test('a lock that cannot be read is an error of its own and not another holder', () => {
   writeFileSync(join(folder.path, 'stack.lock'), 'this is no database'.repeat(100));
   assert.throws(() => lockFolder(folder.path, addonPath), { code: 'SQLITE_NOTADB' });
+});
+
+test('a row that is asked for by its key is remembered until something changes, and one that is missing is not', () => {
+  const db = openDatabase(folder.file, { addonPath });
+  db.exec(
+    "CREATE TABLE notes (id TEXT PRIMARY KEY, text TEXT) STRICT; INSERT INTO notes VALUES ('a', 'one');",
+  );
+  let changes = 0;
+  const reader = openReader(folder.file, addonPath, () => changes);
+  const note = lookup<{ text: string }>(
+    1,
+    (id) => query('SELECT text FROM notes WHERE id = ?', id) as Compilable<{ text: string }>,
+  );
+  const textOf = (id: string) => reader.recall(note, id)?.text;
+  assert.equal(textOf('a'), 'one');
+  assert.equal(textOf('b'), undefined);
+  db.exec("UPDATE notes SET text = 'two'; INSERT INTO notes VALUES ('b', 'new');");
+  assert.deepEqual([textOf('a'), textOf('b')], ['one', 'new']);
+  changes += 1;
+  assert.deepEqual([textOf('a'), textOf('b')], ['two', 'new']);
+  reader.close();
+  db.close();
 });

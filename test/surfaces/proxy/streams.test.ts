@@ -272,21 +272,30 @@ describe('an answer', () => {
     );
   });
 
-  it('has a length where the scrub cannot change it, and none else', async () => {
+  /** With what an answer of that length ends. */
+  const ENDS: Readonly<Record<string, string>> = {
+    'content-length: 2': 'ok',
+    'transfer-encoding: chunked': '0\r\n\r\n',
+  };
+
+  it('has a length where it came whole or the scrub cannot change it, and none else', async () => {
     form.script((request, response) => {
       const text = request.url === '/v1/short' ? 'ok' : 'x'.repeat(500);
-      response.setHeader('content-length', text.length);
-      response.end(text);
+      if (request.url !== '/v1/plain') response.setHeader('content-length', text.length);
+      if (request.url === '/v1/slow') {
+        response.write(text.slice(1));
+        setTimeout(() => response.end('x'), 50);
+      } else response.end(text);
     });
     for (const [path, method, length] of [
       ['/proxy/shop/short', 'GET', 'content-length: 2'],
-      ['/proxy/shop/long', 'GET', 'transfer-encoding: chunked'],
+      ['/proxy/shop/long', 'GET', 'content-length: 500'],
+      ['/proxy/shop/plain', 'GET', 'content-length: 500'],
+      ['/proxy/shop/slow', 'GET', 'transfer-encoding: chunked'],
       ['/proxy/shop/short', 'HEAD', 'content-length: 2'],
     ] as const) {
       const client = get(path, method);
-      const text = await client.until(
-        method === 'HEAD' ? '\r\n\r\n' : path.endsWith('short') ? 'ok' : '0\r\n\r\n',
-      );
+      const text = await client.until(method === 'HEAD' ? '\r\n\r\n' : (ENDS[length] ?? 'x'.repeat(500)));
       assert.ok(text.toLowerCase().includes(length), text);
       client.socket.destroy();
     }
