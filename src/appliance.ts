@@ -1,6 +1,7 @@
 // Composition root: config and host in, one appliance out. Authority by wiring: each factory gets what it uses.
 import { rmSync } from 'node:fs';
 import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
+import { createSafe } from '#features/idempotency/safe.ts';
 import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
@@ -106,12 +107,17 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     closed: closedPlaces(() => ({ ...config.listen, port })),
   });
   const { live } = base;
-  const lines = buildLines({ ...base, ...state, draft, upstream, host, log });
+  const safe = createSafe(state.envelope, state.root);
+  const lines = buildLines({ ...base, ...state, draft, upstream, safe, host, log });
   const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
   const { reader, committer } = storage;
   const work = { reader, commit: committer.commit, draft, host };
   const { keyring, credentials } = base;
-  const jobs = [prunePassports(work), emptyOldRingKeys({ ...work, log, keyring, moved: credentials.reload })];
+  const jobs = [
+    prunePassports(work),
+    emptyOldRingKeys({ ...work, log, keyring, moved: credentials.reload }),
+    ...lines.jobs,
+  ];
   const listeners: Listener[] = [];
   measures.look({
     isService: (name) => live.current().services.has(name),
@@ -157,6 +163,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
       await Promise.all(listeners.map((listener) => listener.close(graceMs)));
       await schedule?.stop();
       await upstream.close();
+      await lines.finish().catch((thrown) => unexpected(log, thrown));
       await storage.close();
     },
   };

@@ -65,7 +65,6 @@ const LATER = new Set([
   'oauth',
   'notifications',
   'openapi',
-  'limits',
   'tls',
   'oauth2',
   'jwt_bearer',
@@ -235,12 +234,16 @@ function configOf(parsed: Parsed, parts: Parts): Config {
         name,
         {
           mode: agent.mode,
+          limits: agent.limits,
           services: Object.entries(agent.services).map(([service, scopes]) => ({ service, scopes })),
         },
       ] as const,
   );
   const agents = new Map<string, AgentSettings>(settings.filter(([name]) => name !== '*'));
-  const agentCeiling = settings.find(([name]) => name === '*')?.[1] ?? { mode: undefined, services: [] };
+  const agentCeiling = settings.find(([name]) => name === '*')?.[1] ?? {
+    mode: undefined,
+    services: [],
+  };
   return {
     configPath: path,
     settings: JSON.parse(JSON.stringify(parsed)) as Json,

@@ -1,9 +1,14 @@
 // Both lines, wired: each step gets what it uses and nothing more. The checks of a person travel the same traffic line with
 // another first step.
+import type { AgentLimits } from '#features/agents/model.ts';
+import { pruneIdempotencyKeys } from '#features/idempotency/jobs.ts';
+import type { Safe } from '#features/idempotency/safe.ts';
 import { createKeyVerifier } from '#features/keys/verify.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { allKeyring } from '#features/vault/store.ts';
+import { CALLS_IN_FLIGHT_MAX, VERBS_IN_FLIGHT_MAX } from '#kernel/limits.ts';
+import { createAdmit } from '#pipeline/admit.ts';
 import { createAuthenticator } from '#pipeline/authenticate.ts';
 import { createAuthorize } from '#pipeline/authorize.ts';
 import type { OutgoingDetector } from '#pipeline/detect.ts';
@@ -12,17 +17,21 @@ import { createInject } from '#pipeline/inject.ts';
 import type { IncomingDetector } from '#pipeline/inspect.ts';
 import { createIntend } from '#pipeline/intend.ts';
 import type { Measures } from '#pipeline/measure.ts';
+import { createOnce } from '#pipeline/once.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
-import { createRecorder, type DraftEntry } from '#pipeline/record.ts';
+import { createPlaces } from '#pipeline/places.ts';
+import { countJob, createRecorder, type DraftEntry } from '#pipeline/record.ts';
 import { createRedactors } from '#pipeline/redact.ts';
 import { createRegistry } from '#pipeline/registry.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
 import type { Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
+import { createTurns } from '#pipeline/turns.ts';
 import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Upstream } from '#platform/net/upstream.ts';
+import type { Config } from './config.ts';
 import type { LiveConfig } from './live-config.ts';
 import { allOperations, type OperationDeps } from './operations.ts';
 
@@ -32,6 +41,7 @@ export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 've
   readonly draft: DraftEntry;
   readonly live: LiveConfig;
   readonly upstream: Upstream;
+  readonly safe: Safe;
   readonly log: Log;
 };
 
@@ -64,6 +74,22 @@ function buildAuthentication(deps: LineDeps) {
 /** None yet; what they look at decides whether a body is read whole. */
 const detectors: readonly (OutgoingDetector & IncomingDetector)[] = [];
 
+const limitsOf = ({ agents, agentCeiling }: Config, agentName: string): AgentLimits | undefined =>
+  (agents.get(agentName) ?? agentCeiling).limits;
+
+/** Who may begin now: turns, places, limits, and what is kept of calls that were made before. */
+function buildAdmission({ storage: { reader, committer }, safe, live, draft, host }: LineDeps) {
+  const once = createOnce({ reader, safe, host });
+  const limits = (agentName: string) => limitsOf(live.current(), agentName);
+  const work = { reader, commit: committer.commit, draft, host };
+  return {
+    turns: createTurns(host.monotonicMs),
+    places: createPlaces(CALLS_IN_FLIGHT_MAX),
+    admit: createAdmit({ limits, reader, host, once }),
+    pruning: pruneIdempotencyKeys({ ...work, pruned: once.recount }),
+  };
+}
+
 export function buildLines(deps: LineDeps) {
   const { storage, draft, credentials, keys, live, measures: measure, host, log } = deps;
   const config = live.current;
@@ -77,10 +103,14 @@ export function buildLines(deps: LineDeps) {
       bodyBytesMax: () => config().limits.requestBytesMax,
       bodiesWatched: () => detectors.some(({ readsBody }) => readsBody),
     });
+  const { turns, places, admit, pruning } = buildAdmission(deps);
   const steps = {
+    turns,
+    places,
     authenticator,
     authorize: authorizeFrom(live.service),
     detectors,
+    admit,
     intend: createIntend({ committer, host }),
     inject: createInject(credentials, measure),
     forward: createForward({
@@ -116,7 +146,17 @@ export function buildLines(deps: LineDeps) {
     log,
     committed,
     measure,
+    places: createPlaces(VERBS_IN_FLIGHT_MAX),
+    turns,
   });
   const operations = allOperations({ ...deps, config, host, verifier, keyEnded, traffic, checks });
-  return { registry: createRegistry(operations), line, traffic, callsInFlight: traffic.inFlight };
+  return {
+    registry: createRegistry(operations),
+    line,
+    traffic,
+    callsInFlight: places.taken,
+    jobs: [countJob(recorder), pruning],
+    /** What is still to be written when nobody calls any more. */
+    finish: () => recorder.writeCounts(true),
+  };
 }

@@ -136,7 +136,7 @@ export const REFUSALS = {
   },
   RATE_LIMITED: {
     status: 429,
-    message: 'Too many requests at once.',
+    message: 'Too many requests at once, or more than this agent may make in this time.',
     next: 'Wait as long as Retry-After says, then try again.',
   },
   INTERNAL: {

@@ -88,12 +88,54 @@ export const UPSTREAM_ADDRESSES_MAX = 4;
 export const UPSTREAM_POOLS_MAX = 256;
 /** Of an answer that its reader does not take; beyond it the upstream has to wait. One read of a socket is as much. */
 export const UPSTREAM_HELD_BYTES_MAX = 65_536;
-/** Keep-alive sockets to one upstream origin. */
-export const UPSTREAM_CONNECTIONS_MAX = 128;
+/**
+ * Sockets to one upstream origin. As many as there are calls at once: with fewer, calls of one agent to a service that
+ * hangs would make all other agents wait in the line before it.
+ */
+export const UPSTREAM_CONNECTIONS_MAX = 1_024;
 export const UPSTREAM_KEEP_ALIVE_MS = 10_000;
 /** Calls under way on the whole appliance; beyond it callers are told to wait. */
 export const CALLS_IN_FLIGHT_MAX = 1_024;
+/**
+ * One agent may hold calls for at most a third of the places that are free: alone a quarter of all (256), and of several
+ * that flood each its part, so that there is always room for one that does not.
+ */
+export const PLACES_SHARE = 3;
+export const CALLS_PER_AGENT_IN_FLIGHT_MAX = CALLS_IN_FLIGHT_MAX / (PLACES_SHARE + 1);
+/** Our own verbs under way, by the same rule: 128 for one caller. Each is a few milliseconds and at most one unit. */
+export const VERBS_IN_FLIGHT_MAX = 512;
+/** What one caller starts in a round of the event loop while others are active: a round stays a matter of a millisecond. */
+export const REQUESTS_PER_ROUND = 1;
+/** A caller that makes a call every few seconds shall not meet a flood each time anew. */
+export const TURNS_REMEMBERED_MS = 5_000;
+/** Each request that waits for its turn has its connection; beyond this none waits. */
+export const TURNS_WAITING_MAX = 4_096;
+/** Where nothing says when a place will be free. */
 export const RETRY_AFTER_SECONDS = 1;
+
+/** The window of calls_per_minute slides: no 60 seconds hold more. */
+export const CALLS_WINDOW_MS = 60_000;
+/** What the YAML may set per agent. A window remembers the time of each of its calls. */
+export const CALLS_PER_MINUTE_MAX = 60_000;
+export const CALLS_PER_DAY_MAX = 10_000_000;
+/** Intents that one step of counting reads after a start; between two steps other calls get their turn. */
+export const INTENTS_COUNTED_AT_ONCE = 2_000;
+
+/** Contract 5: a second try may come within a day. */
+export const IDEMPOTENCY_KEPT_MS = 86_400_000;
+/** Longer than any id that clients make up; what is longer is a text and no name. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
+/** Contract 5. Of a longer answer it is kept that there was one. */
+export const KEPT_ANSWER_BYTES_MAX = 256_000;
+/** Keys of one agent in a day: one every nine seconds. */
+export const IDEMPOTENCY_KEYS_PER_OWNER_MAX = 10_000;
+/** Answers of one agent; beyond it only the fact of an answer is kept. */
+export const KEPT_BYTES_PER_OWNER_MAX = 64_000_000;
+export const IDEMPOTENCY_PRUNE_EVERY_MS = 600_000;
+/** Old keys go in small units: no call waits behind a long deletion. */
+export const IDEMPOTENCY_PRUNE_ROWS_MAX = 500;
+/** A key that somebody else took is looked up again; so often in a row nobody's call fails before it is sent. */
+export const IDEMPOTENCY_TRIES = 3;
 
 /** Larger than the largest call envelope: 10 MB as base64 plus the fields. */
 export const REST_BODY_BYTES_MAX = 14_000_000;
@@ -182,6 +224,8 @@ export const LIST_PAGE_MAX = 100;
 /** Refused credentials fold to one entry per source and reason in this window (contract 7). */
 export const DENIAL_FOLD_MS = 60_000;
 export const DENIAL_FOLD_KEYS_MAX = 1_000;
+/** So do calls over a limit, per agent and limit; the entry after the window says how many there were. */
+export const FLOOD_FOLD_KEYS_MAX = 10_000;
 /** The process log says the same trouble at the door once per source in this window. */
 export const LOG_FOLD_MS = 60_000;
 export const LOG_FOLD_KEYS_MAX = 1_000;

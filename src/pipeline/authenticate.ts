@@ -25,6 +25,7 @@ declare const authenticated: unique symbol;
 /** What a call may do, and in whose name. */
 export type Authority = Pick<LivePassport, 'services'> & {
   readonly agentId: string | null;
+  readonly agentName: string | null;
   readonly sessionId: string | null;
   readonly jti: string | null;
 };
@@ -51,7 +52,7 @@ type MaybeLater<T> = T | Promise<T>;
 export function authenticateCheck(caller: Caller, services: Authority['services']): Result<Authenticated> {
   if (caller.kind !== 'person')
     return refuse(new Fault('FORBIDDEN', { detail: 'only persons check services' }));
-  const passport: Authority = { agentId: null, sessionId: null, jti: null, services };
+  const passport: Authority = { agentId: null, agentName: null, sessionId: null, jti: null, services };
   return ok({ caller, passport } as Authenticated);
 }
 

@@ -66,7 +66,8 @@ export function createAuthorize(deps: Deps): Authorize {
     if (!payload.ok) return { ...payload, asked };
     const view = viewOf(call, target.value, payload.value);
     const { upload } = payload.value;
-    const watched = deps.bodiesWatched() || call.approval_id !== undefined;
+    const compared = call.approval_id !== undefined || call.idempotency_key !== undefined;
+    const watched = deps.bodiesWatched() || compared;
     if (upload !== undefined && (watched || looksAtBody(service, { constraints: entry.constraints, view })))
       return { ok: true, unread: upload };
     const action = decide(service, entry, view);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   CALL_TEXT_CHARS_MAX,
   ID_CHARS_MAX,
+  IDEMPOTENCY_KEY_CHARS_MAX,
   REQUEST_HEADERS_MAX,
   RESPONSE_BYTES_CONFIGURED_MAX,
   SERVICE_NAME_CHARS_MAX,
@@ -40,6 +41,13 @@ export const callInput = z.strictObject({
     .describe('Object or array: sent as JSON, or as a form by Content-Type. Text: as it is.'),
   body_base64: z.string().optional().describe('Body bytes in base64, instead of body.'),
   approval_id: z.string().max(ID_CHARS_MAX).optional().describe('Approval of this exact call.'),
+  idempotency_key: z
+    .string()
+    .max(IDEMPOTENCY_KEY_CHARS_MAX)
+    .optional()
+    .describe(
+      'A name of your own for this one call: sent again under it, the same call is not made again, and its first answer comes back. For 24 hours.',
+    ),
   passport: z
     .string()
     .max(CALL_TEXT_CHARS_MAX)
@@ -85,6 +93,10 @@ export const callAnswer = z.strictObject({
   body_bytes: z.number().int().min(0).describe('Bytes of the body that were read.'),
   duration_ms: z.number().int().min(0).describe('Milliseconds from intent to the last byte.'),
   entry_id: z.string().describe('Audit entry of the intent.'),
+  replayed: z
+    .boolean()
+    .optional()
+    .describe('True where this is the answer to an earlier call under the same idempotency key.'),
 });
 export type CallAnswer = z.infer<typeof callAnswer>;
 

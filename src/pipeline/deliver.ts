@@ -1,6 +1,9 @@
-// Step 10: the scrubbed and inspected answer goes to the caller, collected into one object or as a stream. What was begun
+// Step 11: the scrubbed and inspected answer goes to the caller, collected into one object or as a stream. What was begun
 // and cannot be finished is a fault here, so that a surface breaks its connection and no cut answer looks whole.
+import type { Kept } from '#features/idempotency/model.ts';
+import { utf8 } from '#kernel/bytes.ts';
 import { asFault, Fault } from '#kernel/errors.ts';
+import { KEPT_ANSWER_BYTES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Pieces } from '#platform/net/exchange.ts';
 import { contentLength } from '#platform/net/response-headers.ts';
@@ -16,12 +19,16 @@ export type Delivered<T> = {
   readonly [delivered]: true;
   readonly from: Inspected;
   readonly answer: (shape: Shape) => T;
+  /** The answer as it is kept under an idempotency key; undefined where it is too long for that. */
+  readonly kept: (answer: T) => Uint8Array | undefined;
 };
 
 export type Delivery<T> = {
   /** Whether the answer is passed on as it comes. */
   readonly streams: boolean;
   readonly deliver: (from: Inspected, entryId: string) => Promise<Result<Delivered<T>>>;
+  /** Gives the answer of an earlier call, that said how to keep it. */
+  readonly replay: (kept: Kept) => Promise<Result<T>>;
 };
 
 export type Head = {
@@ -31,6 +38,8 @@ export type Head = {
   readonly lengthBytes: number | undefined;
   /** Audit entry of the intent. */
   readonly entryId: string;
+  /** Of an earlier call under the same idempotency key. */
+  readonly replayed?: true;
 };
 
 /** Where a streamed answer goes. Each promise rejects when the client has gone; without one it has been taken. */
@@ -43,8 +52,9 @@ export type Sink = {
   readonly end: () => Promise<void>;
 };
 
-const done = <T>(from: Inspected, answer: (shape: Shape) => T): Result<Delivered<T>> =>
-  ok({ from, answer } as Delivered<T>);
+type Given<T> = Pick<Delivered<T>, 'answer' | 'kept'>;
+const done = <T>(from: Inspected, given: Given<T>): Result<Delivered<T>> =>
+  ok({ from, ...given } as Delivered<T>);
 
 /** The whole answer as one object; past the limit it is cut, and says so. */
 export function collected(bodyCharsMax: number | undefined): Delivery<CallAnswer> {
@@ -62,9 +72,19 @@ export function collected(bodyCharsMax: number | undefined): Delivery<CallAnswer
       // Markers may be longer than what they stand for.
       const shown = whole.length > bytesMax ? whole.subarray(0, bytesMax) : whole;
       const truncated = tally.cut || shown.length < whole.length;
-      return done(from, (shape) => answerOf({ from, body: shown, truncated }, { ...shape, bodyCharsMax }));
+      const answer = (shape: Shape) => answerOf({ from, body: shown, truncated }, { ...shape, bodyCharsMax });
+      return done(from, { answer, kept: textOf });
+    },
+    replay: async ({ answer }) => {
+      const first = JSON.parse(Buffer.from(answer).toString('utf8')) as CallAnswer;
+      return ok({ ...first, replayed: true });
     },
   };
+}
+
+function textOf(answer: CallAnswer): Uint8Array | undefined {
+  const text = utf8(JSON.stringify(answer));
+  return text.length <= KEPT_ANSWER_BYTES_MAX ? text : undefined;
 }
 
 /** Piece by piece into the sink; past the limit the stream is closed (contract 5). */
@@ -91,8 +111,9 @@ export function streamed(sink: Sink): Delivery<void> {
         discard();
         return refuse(thrown instanceof Fault ? thrown : gone(status, thrown));
       }
-      return done(from, () => undefined);
+      return done<void>(from, { answer: () => undefined, kept: () => undefined });
     },
+    replay: async () => refuse(new Fault('INTERNAL', { detail: 'this answer was not kept' })),
   };
 }
 
@@ -122,7 +143,7 @@ function tooLong(status: number, bytesMax: number): Result<never> {
   return refuse(new Fault('RESPONSE_WITHHELD', { detail, metadata }));
 }
 
-function gone(status: number, cause: unknown): Fault {
+export function gone(status: number, cause: unknown): Fault {
   const metadata = { sent: true, upstream_status: status, reason: 'aborted' };
   return new Fault('UPSTREAM_UNREACHABLE', { detail: 'the caller went away', metadata, cause });
 }

@@ -1,4 +1,4 @@
-// Step 7: dials the checked address and sends; the answer is read under limits by the next step.
+// Step 8: dials the checked address and sends; the answer is read under limits by the next step.
 import { STREAM_MS_MAX } from '#kernel/limits.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';

@@ -1,4 +1,4 @@
-// Step 6: opens the secret for this one call, checks its leash again, and puts it in (invariant 2: one of two places).
+// Step 7: opens the secret for this one call, checks its leash again, and puts it in (invariant 2: one of two places).
 import { place } from '#features/services/model.ts';
 import type { Credentials } from '#features/vault/credentials.ts';
 import { Fault } from '#kernel/errors.ts';

@@ -1,4 +1,4 @@
-// Step 9: detectors look at the scrubbed answer before it is shown. The list is part of the composition root.
+// Step 10: detectors look at the scrubbed answer before it is shown. The list is part of the composition root.
 import type { Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Scrubbed } from './scrub.ts';

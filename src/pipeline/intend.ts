@@ -1,4 +1,4 @@
-// Step 5: the intent entry is durable before anything leaves (invariant 1). Nothing has been opened or dialled yet.
+// Step 6: the intent entry is durable before anything leaves (invariant 1). Nothing has been opened or dialled yet.
 import { BLANK_ENTRY, saltedHash } from '#features/audit/entry.ts';
 import { toHex, utf8 } from '#kernel/bytes.ts';
 import { NOTED_HEADER_CHARS_MAX, NOTED_HEADERS_MAX } from '#kernel/limits.ts';
@@ -6,9 +6,11 @@ import type { Trace } from '#kernel/operation.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
+import type { Admitted } from './admit.ts';
 import type { Authenticated } from './authenticate.ts';
 import type { Committer } from './commit.ts';
 import type { Watched } from './detect.ts';
+import type { Claim } from './once.ts';
 import type { Payload, Target } from './request.ts';
 import { type MeteredUpload, meter } from './upload.ts';
 
@@ -18,25 +20,28 @@ export type Intended = {
   readonly [intended]: true;
   readonly from: Watched;
   readonly intent: EntryDraft;
+  /** The idempotency key that the call is made under. */
+  readonly claim: Claim | undefined;
   readonly startedMs: number;
   /** A body that is still on its way; only now may it be read. */
   readonly upload: MeteredUpload | undefined;
 };
 
 type Deps = { readonly committer: Committer; readonly host: Host };
-export type Intend = (from: Watched, trace: Trace) => Promise<Result<Intended>>;
+export type Intend = (admitted: Admitted, trace: Trace) => Promise<Result<Intended>>;
 
 /** Salt length: the hash of a short query cannot be guessed back (security.md 4.1). */
 const SALT_BYTES = 16;
 
 export function createIntend({ committer, host }: Deps): Intend {
-  return async (from, trace) => {
+  return async ({ from, claim }, trace) => {
     const intent = intentOf(from, trace, host);
-    const committed = await committer.commit({ statements: [], entries: [intent] });
+    const statements = claim?.opening(intent.entry_id) ?? [];
+    const committed = await committer.commit({ statements, entries: [intent] });
     if (!committed.ok) return committed;
     const { upload } = from.from.from.payload;
     const metered = upload === undefined ? undefined : meter(upload, host.randomBytes(SALT_BYTES));
-    return ok({ from, intent, startedMs: host.monotonicMs(), upload: metered } as Intended);
+    return ok({ from, intent, claim, startedMs: host.monotonicMs(), upload: metered } as Intended);
   };
 }
 

@@ -10,7 +10,9 @@ import type { Authenticator, Presented } from './authenticate.ts';
 import type { Committer } from './commit.ts';
 import { traceOf } from './intend.ts';
 import type { Meter } from './measure.ts';
+import { noPlace, type Places } from './places.ts';
 import { type DraftEntry, layerOf, type Recorder } from './record.ts';
+import type { Turns } from './turns.ts';
 
 export type Arrival = {
   readonly presented: Presented;
@@ -41,6 +43,8 @@ type Deps = {
   /** Called after the changes of an action are durable, such as to load a new secret. */
   readonly committed: (action: string) => Promise<void>;
   readonly measure: Pick<Meter, 'operation' | 'refusal'>;
+  readonly places: Places;
+  readonly turns: Turns;
 };
 
 type From = Arrival & { readonly caller: Caller };
@@ -61,7 +65,10 @@ export function createOperationLine(deps: Deps): OperationLine {
       return turnAway(deps, operation, { arrival, caller, allowed });
     },
     invoke: async (operation, input, from) => {
-      const answer = await guard(deps, from.trace, () => travel(deps, operation, { input, from }));
+      const run = () => travel(deps, operation, { input, from });
+      // A call has its place on the traffic line.
+      const step = operation.line === 'traffic' ? run : () => inPlace(deps, operation, { from, run });
+      const answer = await guard(deps, from.trace, step);
       deps.measure.operation(operation.name, answer.ok ? undefined : answer.fault);
       return answer;
     },
@@ -88,9 +95,10 @@ async function turnAway(
 ): Promise<Result<Caller>> {
   const refused = await guard(deps, arrival.trace, async () => {
     if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
-    else if (!allowed.ok)
-      return deny(deps, operation, { from: { ...arrival, caller: caller.value }, fault: allowed.fault });
-    return caller;
+    if (!caller.ok || allowed.ok) return caller;
+    const from = { ...arrival, caller: caller.value };
+    const run = () => deny(deps, operation, { from, fault: allowed.fault });
+    return inPlace(deps, operation, { from, run });
   });
   if (!refused.ok) deps.measure.operation(operation.name, refused.fault);
   return refused;
@@ -121,6 +129,21 @@ function unexpected(deps: Deps, { traceId: trace_id }: Trace, thrown: unknown): 
 }
 
 type Request = { readonly input: unknown; readonly from: From };
+
+type Turn<T> = { readonly from: From; readonly run: () => Promise<Result<T>> };
+
+/** No caller's verbs, nor its refusals, leave no room for those of another. */
+async function inPlace<T>(deps: Deps, operation: Operation, { from, run }: Turn<T>): Promise<Result<T>> {
+  const holder = from.caller.acting?.agentId ?? from.caller.id;
+  const turn = deps.turns.take(holder);
+  if (turn !== undefined) await turn;
+  if (!deps.places.enter(holder)) return deny(deps, operation, { from, fault: noPlace() });
+  try {
+    return await run();
+  } finally {
+    deps.places.leave(holder);
+  }
+}
 
 async function travel(deps: Deps, operation: Operation, { input, from }: Request): Promise<Result<Answer>> {
   const allowed = allow(operation, from.caller);

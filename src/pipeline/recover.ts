@@ -1,6 +1,8 @@
-// After a crash: every intent without an outcome gets an entry "unknown". Nothing is ever sent again.
+// After a crash: every intent without an outcome gets an entry "unknown", and so does the idempotency key it was made under.
+// Nothing is ever sent again.
 
 import { selectOrphans } from '#features/audit/store.ts';
+import { loseKeys } from '#features/idempotency/store.ts';
 import { RECOVERY_CALLS_PER_UNIT } from '#kernel/limits.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
@@ -16,7 +18,8 @@ export async function recover({ reader, committer, draft }: Deps): Promise<numbe
     const orphans = await reader.all(selectOrphans(RECOVERY_CALLS_PER_UNIT));
     if (orphans.length === 0) return found;
     const entries = orphans.map((row) => draft(unknownOf(JSON.parse(row.bytes) as EntryDraft)));
-    const committed = await committer.commit({ statements: [], entries });
+    const statements = [loseKeys(orphans.map(({ entry_id }) => entry_id))];
+    const committed = await committer.commit({ statements, entries });
     if (!committed.ok) throw committed.fault;
     found += orphans.length;
   }

@@ -22,13 +22,13 @@ export const AUTHENTICATE: readonly FaultCode[] = [
   'NOT_FOUND',
 ];
 
-const OPERATIONS: readonly FaultCode[] = ['INVALID_REQUEST', 'INTERNAL'];
+/** RATE_LIMITED: the caller's other requests have taken its places, or a call is over a limit of its agent. */
+const OPERATIONS: readonly FaultCode[] = ['INVALID_REQUEST', 'RATE_LIMITED', 'INTERNAL'];
 /** The commit: a row count that does not fit, or a log that takes no entry. */
 const COMMIT: readonly FaultCode[] = ['CONFLICT', 'AUDIT_UNAVAILABLE'];
 
 /** In the order of the steps. */
 const TRAFFIC: readonly FaultCode[] = [
-  'RATE_LIMITED',
   'AGENT_UNIDENTIFIED',
   'URL_DENIED',
   'HEADER_DENIED',

@@ -1,4 +1,4 @@
-// Step 8: removes live secrets from headers and, while it passes, from the body; what cannot be read is withheld.
+// Step 9: removes live secrets from headers and, while it passes, from the body; what cannot be read is withheld.
 import { asFault, Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import { type Pieces, piecesOf, type UpstreamResponse } from '#platform/net/exchange.ts';

@@ -1,6 +1,6 @@
-// Step 11: the outcome entry. The answer does not wait for its fsync; after a crash the recovery writes "unknown".
+// Step 12: the outcome entry. The answer does not wait for its fsync; after a crash the recovery writes "unknown".
 import { type Fault, stackOf } from '#kernel/errors.ts';
-import type { AuditOutcome, EntryDraft } from '#kernel/unit.ts';
+import type { AuditOutcome, EntryDraft, Statement } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Committer } from './commit.ts';
@@ -23,13 +23,18 @@ export type Settle = {
 
 export function createSettle(deps: Deps): Settle {
   return {
-    success: ({ from, answer }, intended) => {
+    success: ({ from, answer, kept }, intended) => {
       const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
       const { status, tally } = from.from;
       const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
-      write(deps, intended, { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs });
+      const given = answer({ entryId: intended.intent.entry_id, durationMs });
+      const closing = intended.claim?.finished(status, kept(given));
+      write(deps, intended, {
+        fields: { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs },
+        closing,
+      });
       count(deps, intended, { end: endOf(status), durationMs });
-      return answer({ entryId: intended.intent.entry_id, durationMs });
+      return given;
     },
     failure: (intended, fault) => {
       if (fault.code === 'INTERNAL')
@@ -38,11 +43,14 @@ export function createSettle(deps: Deps): Settle {
       const status = fault.metadata['upstream_status'];
       count(deps, intended, { end: fault.metadata['sent'] === true ? 'unknown' : 'failed', durationMs });
       write(deps, intended, {
-        outcome: fault.metadata['sent'] === true ? 'unknown' : 'failure',
-        status: typeof status === 'number' ? status : null,
-        error_code: fault.code,
-        duration_ms: durationMs,
-        detail: fault.detail === undefined ? {} : { reason: fault.detail },
+        fields: {
+          outcome: fault.metadata['sent'] === true ? 'unknown' : 'failure',
+          status: typeof status === 'number' ? status : null,
+          error_code: fault.code,
+          duration_ms: durationMs,
+          detail: fault.detail === undefined ? {} : { reason: fault.detail },
+        },
+        closing: intended.claim?.failed(fault),
       });
     },
   };
@@ -54,10 +62,16 @@ function count({ measure }: Deps, { intent }: Intended, ended: Ended): void {
   measure.call({ service: intent.service, action: intent.service_action, ...ended });
 }
 
+type Ending = {
+  readonly fields: Partial<EntryDraft>;
+  /** What becomes of the idempotency key, in the same unit. */
+  readonly closing: readonly Statement[] | undefined;
+};
+
 function write(
   { committer, host, log }: Deps,
-  { intent, upload }: Intended,
-  ended: Partial<EntryDraft>,
+  { intent, claim, upload }: Intended,
+  { fields, closing = [] }: Ending,
 ): void {
   const entry: EntryDraft = {
     ...intent,
@@ -68,9 +82,11 @@ function write(
     bytes_out: null,
     detail: {},
     refers_to: intent.entry_id,
-    ...(upload === undefined ? ended : { ...upload.tally(), ...ended }),
+    ...(upload === undefined ? fields : { ...upload.tally(), ...fields }),
   };
-  committer.note({ statements: [], entries: [entry] }, ({ code, detail }) =>
-    log.error('outcome entry not committed', { entry_id: intent.entry_id, code, detail }),
-  );
+  const failed = ({ code, detail }: Fault): void =>
+    log.error('outcome entry not committed', { entry_id: intent.entry_id, code, detail });
+  const unit = { statements: closing, entries: [entry] };
+  if (claim === undefined) committer.note(unit, failed);
+  else claim.settled(committer.commit(unit).then((result) => (result.ok ? undefined : failed(result.fault))));
 }

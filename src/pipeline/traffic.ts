@@ -1,28 +1,36 @@
-// The traffic line: authenticate → authorize → gate → detect → intend → inject → forward → scrub → detect → deliver →
-// settle. Both forms of a call travel it; they differ in where the answer is delivered to. Each step takes the previous step's result as its type, so that a step cannot be skipped without a compile error.
+// The traffic line: authenticate → authorize → gate → detect → admit → intend → inject → forward → scrub → detect →
+// deliver → settle. Both forms of a call travel it; they differ in where the answer is delivered to. Each step takes the
+// previous step's result as its type, so that a step cannot be skipped without a compile error.
 import { asFault, Fault } from '#kernel/errors.ts';
-import { CALLS_IN_FLIGHT_MAX, RETRY_AFTER_SECONDS } from '#kernel/limits.ts';
+import { IDEMPOTENCY_TRIES } from '#kernel/limits.ts';
 import type { Caller, Trace } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { Admit, Admitted } from './admit.ts';
 import type { Authenticated, Authenticator } from './authenticate.ts';
 import { type Asked, type Authorize, askedOf } from './authorize.ts';
 import type { Call } from './call.ts';
 import type { Delivery } from './deliver.ts';
-import { detectOutgoing, type OutgoingDetector } from './detect.ts';
+import { detectOutgoing, type OutgoingDetector, type Watched } from './detect.ts';
 import type { Forward } from './forward.ts';
 import { gate } from './gate.ts';
 import type { InjectStep } from './inject.ts';
 import { detectIncoming, type IncomingDetector } from './inspect.ts';
 import { actorOf, type Intend, type Intended } from './intend.ts';
+import type { Earlier } from './once.ts';
+import { noPlace, type Places } from './places.ts';
 import type { Recorder } from './record.ts';
 import type { Scrub } from './scrub.ts';
 import type { Settle } from './settle.ts';
+import type { Turns } from './turns.ts';
 import { readWhole } from './upload.ts';
 
 type Steps = {
+  readonly turns: Turns;
+  readonly places: Places;
   readonly authenticator: Pick<Authenticator, 'agent'>;
   readonly authorize: Authorize;
   readonly detectors: readonly (OutgoingDetector & IncomingDetector)[];
+  readonly admit: Admit;
   readonly intend: Intend;
   readonly inject: InjectStep;
   readonly forward: Forward;
@@ -39,45 +47,81 @@ export type Journey<T> = {
   readonly to: Delivery<T>;
 };
 
-export type Traffic = {
-  readonly send: <T>(journey: Journey<T>) => Promise<Result<T>>;
-  /** Calls under way. */
-  readonly inFlight: () => number;
-};
+export type Traffic = { readonly send: <T>(journey: Journey<T>) => Promise<Result<T>> };
 
-export function createTraffic(steps: Steps): Traffic {
-  let inFlight = 0;
-  return {
-    inFlight: () => inFlight,
-    send: async (journey) => {
-      if (inFlight >= CALLS_IN_FLIGHT_MAX) {
-        return refuse(new Fault('RATE_LIMITED', { metadata: { retry_after_seconds: RETRY_AFTER_SECONDS } }));
-      }
-      inFlight += 1;
-      try {
-        return await travel(steps, journey);
-      } finally {
-        inFlight -= 1;
-      }
-    },
-  };
-}
+export const createTraffic = (steps: Steps): Traffic => ({ send: (journey) => travel(steps, journey) });
 
 async function travel<T>(steps: Steps, journey: Journey<T>): Promise<Result<T>> {
   const { caller, call, trace } = journey;
   const authenticated = await steps.authenticator.agent(caller, call.passport, trace);
   if (!authenticated.ok) return deny(steps, journey, { fault: authenticated.fault });
   const known = authenticated.value;
-  const authorized = steps.authorize(known, call);
+  // Held from before its body is read to the last byte of its answer.
+  const holder = known.passport.agentId ?? caller.id;
+  const turn = steps.turns.take(holder);
+  if (turn !== undefined) await turn;
+  if (!steps.places.enter(holder)) return deny(steps, journey, { fault: noPlace(), known });
+  try {
+    return await proceed(steps, journey, known);
+  } finally {
+    steps.places.leave(holder);
+  }
+}
+
+async function proceed<T>(steps: Steps, journey: Journey<T>, known: Authenticated): Promise<Result<T>> {
+  const authorized = steps.authorize(known, journey.call);
   if (!authorized.ok) return deny(steps, journey, { ...authorized, known });
-  if ('unread' in authorized) return travelRead(steps, journey, { known, upload: authorized.unread });
+  if ('unread' in authorized) return proceedRead(steps, journey, { known, upload: authorized.unread });
   const asked = askedOf(authorized.value);
   const gated = gate(authorized.value);
   if (!gated.ok) return deny(steps, journey, { ...gated, known, asked });
   const watched = detectOutgoing(steps.detectors, gated.value);
   if (!watched.ok) return deny(steps, journey, { ...watched, known, asked });
-  const intended = await steps.intend(watched.value, trace);
-  if (!intended.ok) return intended;
+  return count(steps, journey, { watched: watched.value, known, asked, tries: IDEMPOTENCY_TRIES });
+}
+
+type Ready = {
+  readonly watched: Watched;
+  readonly known: Authenticated;
+  readonly asked: Asked;
+  readonly tries: number;
+};
+
+async function count<T>(steps: Steps, journey: Journey<T>, ready: Ready): Promise<Result<T>> {
+  const counted = steps.admit(ready.watched);
+  const admission = counted instanceof Promise ? await counted : counted;
+  if (!admission.ok) return deny(steps, journey, { ...ready, ...admission });
+  if ('kept' in admission) return replay(steps, journey, { ...ready, earlier: admission });
+  const admitted = admission.value;
+  let answer: Result<T>;
+  try {
+    answer = await depart(steps, journey, admitted);
+  } finally {
+    admitted.leave();
+  }
+  // Of several calls under one key that came together, another has the key now: its row is the answer.
+  const taken = !answer.ok && answer.fault.code === 'CONFLICT' && ready.tries > 1;
+  return taken ? count(steps, journey, { ...ready, tries: ready.tries - 1 }) : answer;
+}
+
+/** Nothing is sent; that the answer was given once more stands in the log. */
+async function replay<T>(
+  steps: Steps,
+  { caller, call, trace, to }: Journey<T>,
+  { known, asked, earlier }: Ready & { readonly earlier: Earlier },
+): Promise<Result<T>> {
+  const { kept, status } = earlier;
+  const fields = { service: call.service, method: call.method, ...actorOf(known), ...asked, status };
+  const recorded = await steps.recorder.replay({ caller, trace, fields, intent: kept.entryId });
+  return recorded.ok ? to.replay(kept) : recorded;
+}
+
+async function depart<T>(steps: Steps, journey: Journey<T>, admitted: Admitted): Promise<Result<T>> {
+  const intended = await steps.intend(admitted, journey.trace);
+  if (!intended.ok) {
+    admitted.undo();
+    return intended;
+  }
   const answer = await venture(steps, intended.value, journey);
   if (!answer.ok) steps.settle.failure(intended.value, answer.fault);
   return answer.ok ? answer : refuse(withEntry(answer.fault, intended.value));
@@ -85,8 +129,8 @@ async function travel<T>(steps: Steps, journey: Journey<T>): Promise<Result<T>> 
 
 type Reading = { readonly known: Authenticated; readonly upload: Parameters<typeof readWhole>[0] };
 
-/** Passport and config may be others when the body is there, so the call starts over with it. */
-async function travelRead<T>(
+/** Passport and config may be others when the body is there, so the call starts over with it, in its place. */
+async function proceedRead<T>(
   steps: Steps,
   journey: Journey<T>,
   { known, upload }: Reading,
@@ -94,7 +138,9 @@ async function travelRead<T>(
   const body = await readWhole(upload);
   if (!body.ok) return deny(steps, journey, { ...body, known });
   const { upload: _read, ...call } = journey.call;
-  return travel(steps, { ...journey, call: { ...call, bytes: body.value } });
+  const again = await steps.authenticator.agent(journey.caller, call.passport, journey.trace);
+  if (!again.ok) return deny(steps, journey, { fault: again.fault });
+  return proceed(steps, { ...journey, call: { ...call, bytes: body.value } }, again.value);
 }
 
 /** Everything after the durable intent; whatever is thrown here still ends in an outcome entry. */
@@ -108,7 +154,10 @@ async function venture<T>(
     const injected = steps.inject(intended);
     if (!injected.ok) return injected;
     sent = true;
-    const forwarded = await steps.forward(injected.value, { signal, streams: to.streams });
+    const forwarded = await steps.forward(injected.value, {
+      signal: intended.claim === undefined ? signal : neverGone(),
+      streams: to.streams,
+    });
     if (!forwarded.ok) return forwarded;
     const scrubbed = steps.scrub(forwarded.value);
     if (!scrubbed.ok) return scrubbed;
@@ -129,6 +178,9 @@ async function venture<T>(
   }
 }
 
+/** Under an idempotency key the call goes on without its caller, whose second try will ask for the answer. */
+const neverGone = (): AbortSignal => new AbortController().signal;
+
 /** The caller can find the call in the log by its intent entry, whatever its end. */
 const withEntry = (fault: Fault, intended: Intended): Fault =>
   new Fault(fault.code, {
@@ -142,7 +194,7 @@ type Refusal = { readonly fault: Fault; readonly known?: Authenticated; readonly
 
 async function deny(
   steps: Steps,
-  journey: Journey<unknown>,
+  journey: Pick<Journey<unknown>, 'caller' | 'call' | 'trace'>,
   { fault, known, asked }: Refusal,
 ): Promise<Result<never>> {
   const { caller, call, trace } = journey;

@@ -141,3 +141,29 @@ test('an approval rule that a call gets round by leaving the argument out is a w
     [],
   );
 });
+
+test('limits of an agent: whole numbers from 1, each field known by its name, the rest not limited', () => {
+  const { agents, agentCeiling } = config(
+    [
+      'agents:',
+      '  bot: { limits: { calls_per_minute: 60, concurrency: 8, calls_per_day: 5000 } }',
+      '  other: {}',
+    ].join('\n'),
+  );
+  assert.deepEqual(agents.get('bot')?.limits, { calls_per_minute: 60, concurrency: 8, calls_per_day: 5000 });
+  assert.deepEqual([agents.get('other')?.limits, agentCeiling.limits], [{}, undefined]);
+  const found = mistakes(
+    'agents:',
+    '  a1: { limits: { calls_per_minute: 0 } }',
+    '  a2: { limits: { concurrency: 257 } }',
+    '  a3: { limits: { calls_per_day: 1.5 } }',
+    '  a4: { limits: { calls_per_hour: 5 } }',
+    '  a5: { limits: 60 }',
+  );
+  assert.deepEqual(
+    found.map(({ line }) => line),
+    [2, 3, 4, 5, 6],
+  );
+  assert.match(found[1]?.message ?? '', /1 to 256/);
+  assert.match(found[3]?.message ?? '', /unknown key `calls_per_hour`/);
+});

@@ -2,6 +2,7 @@
 // `npm run check` fails if one of them starts to compile.
 
 import type { Trace } from '#kernel/operation.ts';
+import type { Admit } from '#pipeline/admit.ts';
 import type { Authenticated } from '#pipeline/authenticate.ts';
 import type { Authorize, Authorized } from '#pipeline/authorize.ts';
 import type { Call } from '#pipeline/call.ts';
@@ -17,6 +18,7 @@ import type { Settle } from '#pipeline/settle.ts';
 
 type Line = {
   authorize: Authorize;
+  admit: Admit;
   intend: Intend;
   inject: InjectStep;
   forward: Forward;
@@ -44,8 +46,10 @@ export function skips(line: Line): void {
   gate(line.authenticated);
   // @ts-expect-error detect without gate
   detectOutgoing([], line.authorized);
-  // @ts-expect-error intend without detect
-  void line.intend(line.gated, line.trace);
+  // @ts-expect-error admit without detect
+  void line.admit(line.gated);
+  // @ts-expect-error intend without admit
+  void line.intend(line.watched, line.trace);
   // @ts-expect-error inject without a durable intent
   line.inject(line.watched);
   // @ts-expect-error forward without inject

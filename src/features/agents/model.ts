@@ -22,5 +22,18 @@ export type Agent = {
   readonly createdAtMs: number;
 };
 
+/** How many calls an agent may make; what is absent is not limited. */
+export type AgentLimits = {
+  readonly calls_per_minute?: number | undefined;
+  /** Calls under way at once. */
+  readonly concurrency?: number | undefined;
+  /** Of the day in UTC. */
+  readonly calls_per_day?: number | undefined;
+};
+
 /** What the YAML says of one agent, or of `"*"`: the ceiling of agents registered by a call. */
-export type AgentSettings = { readonly mode: Mode | undefined; readonly services: readonly Grant[] };
+export type AgentSettings = {
+  readonly mode: Mode | undefined;
+  readonly services: readonly Grant[];
+  readonly limits?: AgentLimits;
+};

@@ -166,3 +166,22 @@ export function selectOrphans(limit: number) {
     .orderBy('intent.seq')
     .limit(limit);
 }
+
+type Intents = { readonly agentId: string; readonly beforeSeq: number; readonly limit: number };
+
+/** Intents of calls of one agent, newest first, by the index of its entries. */
+export const intentsOf = (
+  reader: Reader,
+  { agentId, beforeSeq, limit }: Intents,
+): Promise<{ seq: number; timestamp: number }[]> =>
+  reader.all(
+    db
+      .selectFrom('audit_entries')
+      .select(['seq', 'timestamp'])
+      .where('agent_id', '=', agentId)
+      // Hidden from the planner: the index of all pending entries would be walked from its beginning.
+      .where(sql`+outcome`, '=', 'pending')
+      .where('seq', '<', beforeSeq)
+      .orderBy('seq', 'desc')
+      .limit(limit),
+  );

@@ -1,7 +1,11 @@
 // Keys of one purpose each from the root key (HKDF-SHA256, RFC 5869): one key, one use.
 import { createHmac, hkdfSync } from 'node:crypto';
 
-export type Purpose = 'stack/vault-root' | 'stack/api-key-pepper';
+export type Purpose =
+  | 'stack/vault-root'
+  | 'stack/api-key-pepper'
+  | 'stack/kept-answers'
+  | 'stack/idempotency-keys';
 
 const KEY_BYTES = 32;
 

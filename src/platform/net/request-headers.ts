@@ -119,8 +119,6 @@ const CONNECTION_OPTIONS = {
   // Clients that offer h2c (Java's) do so with every request; a server that does not take it up ignores it.
   request: new Set(['close', 'keep-alive', 'te', 'upgrade', 'http2-settings']),
 };
-/** Named by the contract and built later: refused with a sentence of their own. */
-const LATER = new Map([['x-stack-idempotency-key', 'idempotency keys are not in this version']]);
 const FORBIDDEN_PREFIX = /^(?:x-forwarded-|proxy-|sec-|x-amz-security|x-stack-|access-control-)/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e]*$/;
@@ -198,7 +196,7 @@ function readHeader(name: string, value: unknown, rule: HeaderRule): Result<Head
     return deny(name, 'value must be one line of printable ASCII');
   if (Buffer.byteLength(value) > REQUEST_HEADER_VALUE_BYTES_MAX) return deny(name, 'value is too long');
   if (key === 'connection') return connection(value, rule.form);
-  if (forbidden) return deny(name, LATER.get(key) ?? 'is set by the appliance alone');
+  if (forbidden) return deny(name, 'is set by the appliance alone');
   if (!listed) return deny(name, 'is not listed under headers.allow');
   if (SECRET_REFERENCE.test(value)) return deny(name, 'secret references stand in the config only');
   if (holdsOwnToken(value)) return deny(name, 'holds a key or a passport of the appliance');

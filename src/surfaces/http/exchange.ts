@@ -113,10 +113,16 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
 
 export function sendFault(response: ServerResponse, fault: Fault): void {
   if (fault.status === 401) response.setHeader('www-authenticate', challenge(fault));
-  if (fault.code === 'RATE_LIMITED') response.setHeader('retry-after', String(RETRY_AFTER_SECONDS));
+  if (fault.code === 'RATE_LIMITED') response.setHeader('retry-after', retryAfter(fault));
   // What is left of a refused body is not worth reading.
   if (fault.code === 'PAYLOAD_TOO_LARGE') response.setHeader('connection', 'close');
   sendJson(response, fault.status, envelope(fault));
+}
+
+/** Seconds (RFC 9110 10.2.3), the same as in the body. */
+function retryAfter({ metadata }: Fault): string {
+  const seconds = metadata['retry_after_seconds'];
+  return String(typeof seconds === 'number' ? seconds : RETRY_AFTER_SECONDS);
 }
 
 /** RFC 6750 3: no error code where nothing was presented. */

@@ -14,7 +14,7 @@ const METADATA: Partial<Record<FaultCode, FaultMetadata>> = {
   ADDRESS_DENIED: { sent: false, reason: 'address_not_public', ...ENTRY },
   HEADER_DENIED: { header: 'authorization', reason: 'is set by the appliance' },
   APPROVAL_GATE_DENIED: { gate_reason: 'approval_required', action: 'billing:refunds:create' },
-  RATE_LIMITED: { retry_after_seconds: 1 },
+  RATE_LIMITED: { limit: 'calls_per_minute', value: 60, retry_after_seconds: 17 },
   INTERNAL: { trace_id: '4bf92f3577b34da6a3ce929d0e0e4736' },
   UPSTREAM_UNREACHABLE: { sent: false, reason: 'resolve_failed', ...ENTRY },
   UPSTREAM_TIMEOUT: { sent: true, ...ENTRY },

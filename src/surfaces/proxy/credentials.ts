@@ -8,16 +8,18 @@ type Header = readonly [name: string, value: string];
 export type Taken = {
   readonly presented: Presented;
   readonly approvalId: string | undefined;
+  readonly idempotencyKey: string | undefined;
   /** What is left: headers of the call itself. */
   readonly rest: readonly Header[];
 };
 
 /** Control words of ours, by what they say. */
-const OURS: Readonly<Record<string, 'passport' | 'agent' | 'intent' | 'approval'>> = {
+const OURS: Readonly<Record<string, 'passport' | 'agent' | 'intent' | 'approval' | 'key'>> = {
   'x-passport-token': 'passport',
   'x-stack-agent': 'agent',
   'x-stack-intent': 'intent',
   'x-stack-approval': 'approval',
+  'x-stack-idempotency-key': 'key',
 };
 /** `Bearer K`, `token K` (GitHub), `Token token=K` (PagerDuty) or `K` alone (Linear), with a K of our shape. */
 const SHAPE = /^(?:[A-Za-z]+ )?(?:[a-z]+=)?"?(sk_live_[A-Za-z0-9]+|eyJ[\w-]+\.[\w-]+\.[\w-]+)"?$/;
@@ -26,7 +28,7 @@ const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/i;
 
 /** `keyHeader`: the header into which the service's own credential goes, where it has one. */
 export function takeCredentials({ rawHeaders }: IncomingMessage, keyHeader: string | undefined): Taken {
-  const said: { passport?: string; agent?: string; intent?: string; approval?: string } = {};
+  const said: Partial<Record<'passport' | 'agent' | 'intent' | 'approval' | 'key', string>> = {};
   const rest: Header[] = [];
   let bearer: string | undefined;
   let unreadable = false;
@@ -40,14 +42,15 @@ export function takeCredentials({ rawHeaders }: IncomingMessage, keyHeader: stri
     // Two that differ would leave the choice to whoever reads first.
     if (token !== undefined && bearer !== undefined && token !== bearer) unreadable = true;
     if (word !== undefined) {
-      if (value !== '') said[word] = value;
+      // RFC 9110 5.3: two lines are one list, and a list is none of these.
+      if (value !== '') said[word] = said[word] === undefined ? value : `${said[word]}, ${value}`;
     } else if (token !== undefined) bearer = token;
     else if (name === 'authorization') unreadable = true;
     else rest.push([name, value]);
   }
-  const { passport, agent, intent, approval } = said;
+  const { passport, agent, intent, approval, key } = said;
   const presented = { local: false, unreadable, bearer, passport, agent, intent };
-  return { presented, approvalId: approval, rest };
+  return { presented, approvalId: approval, idempotencyKey: key, rest };
 }
 
 /** In Authorization any bearer is meant for us; in another header only what has the shape of ours. */

@@ -6,6 +6,7 @@ import { asFault, Fault } from '#kernel/errors.ts';
 import type { Operation } from '#kernel/operation.ts';
 import { type Call, METHODS, type Upload } from '#pipeline/call.ts';
 import { streamed } from '#pipeline/deliver.ts';
+import { streamedAndKept } from '#pipeline/keep-stream.ts';
 import { arrivalOf, type Exchange, expectsContinue, sendFault } from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import { rewriteAddresses } from './addresses.ts';
@@ -52,7 +53,7 @@ async function serve(surface: Surface, operation: Operation, exchange: Exchange)
     call,
     trace,
     signal,
-    to: streamed(sink),
+    to: call.idempotency_key === undefined ? streamed(sink) : streamedAndKept(sink),
   });
   if (!answer.ok) return fail(exchange, answer.fault);
   release(request);
@@ -79,6 +80,7 @@ function callOf(exchange: Exchange, target: Target, taken: Taken): Call | undefi
     path: target.path,
     headers: taken.rest,
     ...(taken.approvalId === undefined ? {} : { approval_id: taken.approvalId }),
+    ...(taken.idempotencyKey === undefined ? {} : { idempotency_key: taken.idempotencyKey }),
     ...(upload === undefined ? {} : { upload }),
   };
 }

@@ -56,11 +56,12 @@ export function createSink(response: ServerResponse, shown: Shown): Sink {
   };
 }
 
-function flat({ status, headers, lengthBytes, entryId }: Head, shown: Shown): string[] {
+function flat({ status, headers, lengthBytes, entryId, replayed }: Head, shown: Shown): string[] {
   const kept = shown(headers).filter(([name]) => !REPLACED.has(name));
   const length =
     lengthBytes === undefined || BODILESS.has(status) ? [] : ['content-length', String(lengthBytes)];
-  return [...kept.flat(), ...OURS, 'x-stack-entry', entryId, ...length];
+  const again = replayed === true ? ['x-stack-replayed', 'true'] : [];
+  return [...kept.flat(), ...OURS, 'x-stack-entry', entryId, ...again, ...length];
 }
 
 function next(response: ServerResponse, event: 'drain' | 'finish'): Promise<void> {

@@ -146,7 +146,7 @@ test('a call that waits for a free connection until its time is over has sent no
   const server = await rawUpstream(t, () => undefined);
   const line = openLine(t);
   const holders = Array.from({ length: UPSTREAM_CONNECTIONS_MAX }, () =>
-    line.call({ port: server.port, timeoutMs: 800 }),
+    line.call({ port: server.port, timeoutMs: 4_000 }),
   );
   const waiting = await line.call({ port: server.port, timeoutMs: 300, path: '/late' });
   ended(waiting, 'UPSTREAM_TIMEOUT', false);

@@ -201,7 +201,6 @@ describe('the headers', () => {
     'Content-Encoding: gzip',
     'Upgrade: websocket',
     'Transfer_Encoding: chunked',
-    'X-Stack-Idempotency-Key: k1',
     'X-Stack-Anything: 1',
     `User-Agent: sk_live_${'0'.repeat(64)}`,
     'Accept: {{secret:shop}}',
@@ -225,9 +224,21 @@ describe('the headers', () => {
     assert.ok(!answer.startsWith('HTTP/1.1 2'), answer);
   });
 
-  it('say that an idempotency key is not in this version', async () => {
+  it('are consumed where they are an idempotency key, which is one word', async () => {
     const answer = await sendRaw('GET /proxy/shop/things', ['X-Stack-Idempotency-Key: k1']);
-    assert.ok(answer.includes('not in this version'), answer);
+    assert.ok(answer.startsWith('HTTP/1.1 200'), answer);
+    assert.equal(form.reached.at(-1)?.headers['x-stack-idempotency-key'], undefined);
+    const two = ['X-Stack-Idempotency-Key: k1', 'X-Stack-Idempotency-Key: k2'];
+    for (const lines of [
+      two,
+      ['X-Stack-Idempotency-Key: a b'],
+      [`X-Stack-Idempotency-Key: ${'k'.repeat(256)}`],
+    ]) {
+      const before = form.reached.length;
+      const refused = await sendRaw('GET /proxy/shop/things', lines);
+      assert.ok(refused.includes('INVALID_REQUEST'), refused);
+      assert.equal(form.reached.length, before);
+    }
   });
 });
 
