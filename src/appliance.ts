@@ -133,11 +133,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     listen: async () => {
       const { createApp } = await loadSurfaces();
       await noteConfig(config, { storage, draft });
-      const names = () => {
-        const { publicUrl, hosts } = live.current();
-        return { publicUrl, hosts, listenHost: config.listen.host, port };
-      };
-      const ours = createHostList(names);
+      const ours = createHostList(() => namesOf(live.current(), { ...config.listen, port }));
       // The folder's lock is ours: a socket that is still there belongs to no one.
       rmSync(socket, { force: true });
       const app = (channel: 'socket' | 'network') => createApp(surface, channel, ours);
@@ -188,6 +184,14 @@ function surfaceOf(config: Config, { host, log, version }: Machine, behind: Behi
   const publicUrl = (): string => live.current().publicUrl;
   return { ...lines, host, log, unready, version, metrics, measure: measures, peers, place, publicUrl };
 }
+
+/** Under which names this appliance is called. */
+const namesOf = ({ publicUrl, hosts }: Config, { host, port }: Config['listen']) => ({
+  publicUrl,
+  hosts,
+  listenHost: host,
+  port,
+});
 
 /** Whoever may write the file or send a signal is the person of the local socket (contract 2). */
 const OPERATOR = { kind: 'person', id: 'local' } as const;
