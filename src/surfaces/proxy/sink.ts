@@ -57,11 +57,12 @@ export function createSink(response: ServerResponse, shown: Shown): Sink {
 }
 
 function flat({ status, headers, lengthBytes, entryId, replayed }: Head, shown: Shown): string[] {
-  const kept = shown(headers).filter(([name]) => !REPLACED.has(name));
-  const length =
-    lengthBytes === undefined || BODILESS.has(status) ? [] : ['content-length', String(lengthBytes)];
-  const again = replayed === true ? ['x-stack-replayed', 'true'] : [];
-  return [...kept.flat(), ...OURS, 'x-stack-entry', entryId, ...again, ...length];
+  const lines: string[] = [];
+  for (const [name, value] of shown(headers)) if (!REPLACED.has(name)) lines.push(name, value);
+  lines.push(...OURS, 'x-stack-entry', entryId);
+  if (replayed === true) lines.push('x-stack-replayed', 'true');
+  if (lengthBytes !== undefined && !BODILESS.has(status)) lines.push('content-length', String(lengthBytes));
+  return lines;
 }
 
 function next(response: ServerResponse, event: 'drain' | 'finish'): Promise<void> {
