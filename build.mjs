@@ -39,9 +39,7 @@ const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
-function modified(path) {
-  return existsSync(path) ? statSync(path).mtimeMs : 0;
-}
+const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
 /** Installs what is locked, if it is not there yet. Scripts stay off: nothing in the lock needs one. */
 function install() {
@@ -79,10 +77,7 @@ function continueOnPackagedNode() {
     process.exit(UNSUPPORTED_RUNTIME);
   }
   const PATH = `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`;
-  run(node, [...HARDENED, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    PATH,
-    [MARK]: '1',
-  });
+  run(node, [...HARDENED, fileURLToPath(import.meta.url), ...process.argv.slice(2)], { PATH, [MARK]: '1' });
   return true;
 }
 
@@ -335,10 +330,10 @@ function newest(folder) {
   }, 0);
 }
 
-function stale() {
+function stale(name = 'stack.mjs') {
   const made = ['package-lock.json', 'build.mjs', ...files(HERE).map(([, path]) => path)];
   const changed = Math.max(newest(join(root, 'src')), ...made.map((path) => modified(resolve(root, path))));
-  return modified(dist('stack.mjs')) < changed;
+  return modified(dist(name)) < changed;
 }
 
 async function start() {
@@ -375,13 +370,18 @@ function test(args) {
   run(process.execPath, [...runner, ...options, ...chosen]);
 }
 
-/** What is built, walked through on a stage of its own; the options are those of the demo. */
+/** What is built, walked through on a stage of its own, or measured; the options are those of the two programs. */
 async function demo(options) {
   if (stale()) await buildModule();
   run(process.execPath, ['test/demo/demo.ts', ...options], { STACK_ENTRY: 'dist/stack.mjs' });
 }
 
-const commands = { start, build, check, test, demo };
+async function bench(options) {
+  if (stale('stack')) await build([]);
+  run(process.execPath, ['test/bench/bench.ts', ...options]);
+}
+
+const commands = { start, build, check, test, demo, bench };
 
 async function main() {
   const [command = 'build', ...rest] = process.argv.slice(2);

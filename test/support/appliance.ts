@@ -56,6 +56,8 @@ export type Setup = {
 export type Appliance = Installation & {
   readonly mcpUrl: string;
   readonly apiKey: string;
+  /** Of the process that runs now. */
+  readonly pid: () => number;
   /** Everything the process has written so far, over all its restarts. */
   readonly logs: () => string;
   /** SIGTERM, and how the process ended. */
@@ -217,6 +219,7 @@ export async function startAppliance(setup: Setup): Promise<Appliance> {
     ...at,
     mcpUrl: String(made['mcp_url']),
     apiKey: String(made['api_key']),
+    pid: () => running.child.pid ?? 0,
     logs: () => past + running.output(),
     stop: () => finish('SIGTERM'),
     signal: (signal) => void running.child.kill(signal),

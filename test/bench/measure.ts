@@ -1,0 +1,61 @@
+// One system under load for one window: what it did, what it cost, and which side was at its end.
+import { closedLoop, type Latencies } from './closed-loop.ts';
+import { cpuNsOf, treeOf } from './process-cost.ts';
+import type { System } from './systems.ts';
+
+export type Sample = Latencies & {
+  readonly requestsPerS: number;
+  /** CPU time of all processes of the system, per call. */
+  readonly cpuUs: number;
+  /** Share of one core that the system, and the generator with the upstream, were busy. */
+  readonly systemBusy: number;
+  readonly generatorBusy: number;
+};
+export type Window = {
+  readonly connections: number;
+  readonly warmMs: number;
+  readonly windowMs: number;
+  /** Processes beside this one that are no part of the system: the upstreams. */
+  readonly upstreamPids: readonly number[];
+};
+export type Measured = { readonly sample: Sample; readonly calls: number };
+
+const NS_PER_S = 1e9;
+const NS_PER_US = 1000;
+
+type Edge = { readonly system: number; readonly generator: number };
+
+export async function measure(system: System, window: Window): Promise<Measured> {
+  const upstreams = new Set(window.upstreamPids);
+  const edges: Edge[] = [];
+  const onEdge = (): void => {
+    const pid = system.pid();
+    edges.push({
+      system: pid === undefined ? 0 : cpuNsOf(treeOf(pid, upstreams)),
+      generator: cpuNsOf([process.pid, ...window.upstreamPids.flatMap((upstream) => treeOf(upstream))]),
+    });
+  };
+  const loaded = await closedLoop({ ...window, target: await system.target(), onEdge });
+  const [begin, end] = edges;
+  if (begin === undefined || end === undefined) throw new Error('the window had no edges');
+  const { windowCalls, windowS, calls, p50Us, p99Us } = loaded;
+  const sample = {
+    p50Us,
+    p99Us,
+    requestsPerS: windowCalls / windowS,
+    cpuUs: (end.system - begin.system) / NS_PER_US / windowCalls,
+    systemBusy: (end.system - begin.system) / NS_PER_S / windowS,
+    generatorBusy: (end.generator - begin.generator) / NS_PER_S / windowS,
+  };
+  return { sample, calls };
+}
+
+/** Until V8 has compiled what is hot: cold code costs 1.7 times as much. */
+export async function warmUp(system: System, calls: number): Promise<number> {
+  let done = 0;
+  while (done < calls) {
+    const target = await system.target();
+    done += (await closedLoop({ target, connections: 16, warmMs: 0, windowMs: 500 })).calls;
+  }
+  return done;
+}

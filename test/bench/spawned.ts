@@ -1,0 +1,88 @@
+// Programs that the bench starts: the system under test alone on one core, all else on the others. Every one is ended by its
+// own handle, whatever happens.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+
+const READY_MS = 30_000;
+const READY_POLL_MS = 20;
+
+export type Spawned = { readonly pid: number; readonly stop: () => Promise<void> };
+export type Program = {
+  readonly words: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Whether it answers; asked until it does. Without it the first line on its output says so. */
+  readonly isReady?: () => Promise<boolean>;
+};
+
+export const hasProgram = (name: string): boolean =>
+  spawnSync('/bin/sh', ['-c', 'command -v "$1"', 'sh', name], { env: searchPath() }).status === 0;
+
+/** Daemons stand where an ordinary user's path does not look. */
+function searchPath(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` };
+}
+
+const canPin = availableParallelism() > 1 && hasProgram('taskset');
+const CORE_UNDER_TEST = 1;
+const otherCores = (): string => (availableParallelism() > 2 ? `0,2-${availableParallelism() - 1}` : '0');
+
+/** The words that start a program on the core of the system under test. */
+export const onCoreUnderTest = (words: readonly string[]): string[] =>
+  canPin ? ['taskset', '-c', String(CORE_UNDER_TEST), ...words] : [...words];
+
+export const beside = (words: readonly string[]): string[] =>
+  canPin ? ['taskset', '-c', otherCores(), ...words] : [...words];
+
+/** Moves this process, which is the generator, off the core under test. Answers whether cores are held apart. */
+export function moveBeside(): boolean {
+  if (canPin) spawnSync('taskset', ['-a', '-c', '-p', otherCores(), String(process.pid)]);
+  return canPin;
+}
+
+async function untilReady(child: ChildProcess, { isReady }: Program): Promise<void> {
+  if (isReady === undefined) {
+    await new Promise<void>((done) => child.stdout?.once('data', () => done()));
+    return;
+  }
+  while (!(await isReady().catch(() => false))) await new Promise((done) => setTimeout(done, READY_POLL_MS));
+}
+
+export async function start(program: Program): Promise<Spawned> {
+  const [command = '', ...args] = program.words;
+  const env = { ...searchPath(), ...program.env };
+  const child = spawn(command, args, { env, cwd: program.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (text: Buffer) => {
+      said = `${said}${text}`.slice(-2000);
+    });
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${program.words.join(' ')} ended before it was ready:\n${said}`);
+  });
+  ended.catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, failed) => {
+    timer = setTimeout(
+      () => failed(new Error(`${program.words.join(' ')} was not ready:\n${said}`)),
+      READY_MS,
+    );
+  });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    const forced = setTimeout(() => child.kill('SIGKILL'), 3000);
+    await once(child, 'exit');
+    clearTimeout(forced);
+  };
+  try {
+    await Promise.race([untilReady(child, program), ended, late]);
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  } finally {
+    clearTimeout(timer);
+  }
+  return { pid: child.pid ?? 0, stop };
+}
