@@ -1,8 +1,9 @@
 // Results as text: ratios with their targets first, absolute figures after them, and the machine they are of.
 import type { Machine } from './machine.ts';
+import type { ThreadProfile } from './profile-parts.ts';
 import { type Compared, type Results, summary } from './results.ts';
 import type { Spread } from './statistics.ts';
-import { type Figure, isMet } from './targets.ts';
+import { callFigures, type Figure, isMet } from './targets.ts';
 
 type Cell = string;
 
@@ -36,7 +37,7 @@ function figureRow(figure: Figure): Cell[] {
   return [name, measured, spread, wanted, met === undefined ? '' : met ? 'met' : 'MISSED'];
 }
 
-export const figureTable = (figures: readonly Figure[]): string =>
+const figureTable = (figures: readonly Figure[]): string =>
   table(['', 'median', 'min – max', 'target', ''], figures.map(figureRow));
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
@@ -67,7 +68,7 @@ function absoluteRows({ title, samples }: Compared): Cell[][] {
   });
 }
 
-export function absoluteTable({ systems, absent }: Results): string {
+function absoluteTable({ systems, absent }: Results): string {
   const head = [
     '',
     'conn',
@@ -82,12 +83,12 @@ export function absoluteTable({ systems, absent }: Results): string {
   return table(head, [...systems.flatMap(absoluteRows), ...missing]);
 }
 
-export function machineText(of: Machine): string {
+function machineText(of: Machine): string {
   const { cpu, cores, memoryGib, kernel, filesystem, node, load } = of;
   return `${cpu}, ${cores} cores, ${memoryGib} GiB, ${kernel}, ${filesystem}, Node ${node}, load average at the start ${load.toFixed(2)}`;
 }
 
-export function diskText({ disk }: Results): string {
+function diskText({ disk }: Results): string {
   const of = (values: readonly number[]): string => {
     const spread = summary(values);
     return spread === undefined ? '–' : `${shown(spread.median)} (${range(spread)})`;
@@ -100,9 +101,44 @@ export function diskText({ disk }: Results): string {
   return table(['on the disk of the data', 'p50 µs', 'p99 µs'], rows);
 }
 
-export function logText({ log }: Results): string {
+function logText({ log }: Results): string {
   if (log === undefined) return 'The log was not looked at: none of ours ran.';
   const { valid, calls, entries, expected } = log;
   const chain = valid ? 'the chain verifies' : 'THE CHAIN DOES NOT VERIFY';
   return `Log: ${calls} calls, ${entries} new entries, ${expected} expected (two per call, one per passport issued); ${chain}.`;
+}
+
+function profileText(threads: readonly ThreadProfile[]): string {
+  return threads
+    .flatMap(({ thread, parts, functions }) => [
+      table(
+        [thread, '%'],
+        parts.map(({ name, percent: share }) => [name, share.toFixed(1)]),
+      ),
+      table(
+        [`${thread}: functions`, '% alone'],
+        functions.map(({ name, percent: share }) => [name, share.toFixed(1)]),
+      ),
+    ])
+    .join('\n\n');
+}
+
+function comparedText(results: Results): string[] {
+  const { repeats, seconds, upstream, isPinned, systems } = results;
+  if (systems.length === 0) return [];
+  const pinned = isPinned ? 'the system under test on a core of its own' : 'CORES NOT HELD APART';
+  return [
+    `${repeats} repeats of ${seconds} s, interleaved; ${pinned}; upstream ${upstream}`,
+    figureTable(callFigures(results)),
+    absoluteTable(results),
+    diskText(results),
+    logText(results),
+  ];
+}
+
+export function reportText(results: Results): string {
+  const { date, machine, profile } = results;
+  const parts = [`${date}: ${machineText(machine)}`, ...comparedText(results)];
+  if (profile !== undefined) parts.push(profileText(profile));
+  return `\n${parts.join('\n\n')}\n`;
 }

@@ -2,6 +2,7 @@
 import type { DiskTimes } from './disk.ts';
 import type { Machine } from './machine.ts';
 import type { Sample } from './measure.ts';
+import type { ThreadProfile } from './profile-parts.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 /** Samples of one system by number of connections, one for each repeat. */
@@ -32,6 +33,7 @@ export type Results = {
   readonly absent: readonly Absent[];
   readonly disk: readonly DiskTimes[];
   readonly log: LogCheck | undefined;
+  readonly profile?: readonly ThreadProfile[];
 };
 
 export function valuesOf(

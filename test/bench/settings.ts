@@ -8,6 +8,7 @@ export const USAGE = `npm run bench [-- options]
   --repeats n      by default 5
   --seconds n      of each measurement, by default 2.5
   --entry path     what of ours is run, by default dist/stack
+  --profile        only says where the time of a call goes; of the form that --only names, by default path
   --data folder    where the data directory is made, by default below dist: the disk that commits go to
 `;
 
@@ -18,6 +19,7 @@ export type Settings = {
   readonly seconds: number;
   readonly entry: string;
   readonly data: string | undefined;
+  readonly isProfile: boolean;
   readonly warmUpCalls: number;
 };
 
@@ -31,6 +33,7 @@ const options = {
   seconds: { type: 'string' },
   entry: { type: 'string' },
   data: { type: 'string' },
+  profile: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
 
@@ -53,6 +56,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     seconds: positive('seconds', values.seconds, isQuick ? 1 : 2.5),
     entry: values.entry ?? 'dist/stack',
     data: values.data,
+    isProfile: values.profile === true,
     warmUpCalls: WARM_UP_CALLS,
   };
 }
