@@ -21,6 +21,8 @@ export type Loaded = Latencies & {
 };
 
 const US_PER_MS = 1000;
+/** No call lasts so long. */
+const DRAIN_MS = 20_000;
 
 export function latenciesOf(samplesMs: readonly number[]): Latencies {
   const sorted = Float64Array.from(samplesMs).sort();
@@ -51,8 +53,8 @@ export async function closedLoop(load: Load): Promise<Loaded> {
   broken.catch(() => undefined);
   const wires: Wire[] = [];
   const run = async (): Promise<Loaded> => {
-    for (let count = 0; count < load.connections; count += 1)
-      wires.push(await openWire(load.target, { onAnswer, onFault }));
+    for (let connection = 0; connection < load.connections; connection += 1)
+      wires.push(await openWire(load.target, { connection, onAnswer, onFault }));
     for (const wire of wires) send(wire);
     await after(load.warmMs);
     load.onEdge?.('begin');
@@ -63,10 +65,12 @@ export async function closedLoop(load: Load): Promise<Loaded> {
     const windowS = (performance.now() - from) / 1000;
     load.onEdge?.('end');
     const windowCalls = samplesMs.length;
+    const late = setTimeout(() => onFault(new Error(`${began.size} calls were not answered`)), DRAIN_MS);
     await new Promise<void>((done) => {
       onIdle = done;
       isEnding = true;
     });
+    clearTimeout(late);
     return { ...latenciesOf(samplesMs), calls, windowCalls, windowS };
   };
   try {

@@ -1,7 +1,6 @@
 // The interleaved comparison: every system is started and warm before the first is measured, and each repeat passes all of
 // them (A B C A B C …), so that a machine that grows slower meanwhile is slower for all.
-import type { Measured, Sample, Window } from './measure.ts';
-import { measure, warmUp } from './measure.ts';
+import { type Measured, measure, type Sample, warmUp } from './measure.ts';
 import type { Compared } from './results.ts';
 import type { Settings } from './settings.ts';
 import type { System } from './systems.ts';
@@ -18,16 +17,14 @@ export type Comparison = {
   readonly onRepeat: () => void;
   readonly progress: Progress;
 };
-export type Outcome = { readonly compared: readonly Compared[]; readonly ownCalls: number };
-
-type Tally = { readonly samples: Map<System, Map<number, Sample[]>>; ownCalls: number };
+type Tally = Map<System, Map<number, Sample[]>>;
 
 function note(tally: Tally, at: { system: System; connections: number }, { sample, calls }: Measured): void {
   const { system, connections } = at;
-  const own = tally.samples.get(system) ?? new Map<number, Sample[]>();
-  tally.samples.set(system, own);
+  const own = tally.get(system) ?? new Map<number, Sample[]>();
+  tally.set(system, own);
   own.set(connections, [...(own.get(connections) ?? []), sample]);
-  if (system.isOurs === true) tally.ownCalls += calls;
+  system.made?.(calls);
 }
 
 async function repeatOnce(comparison: Comparison, tally: Tally): Promise<void> {
@@ -35,13 +32,8 @@ async function repeatOnce(comparison: Comparison, tally: Tally): Promise<void> {
   comparison.onRepeat();
   for (const connections of settings.connections) {
     for (const system of systems) {
-      const window: Window = {
-        connections,
-        warmMs: WARM_MS,
-        windowMs: settings.seconds * MS_PER_S,
-        upstreamPids,
-      };
-      const measured = await measure(system, window);
+      const windowMs = settings.seconds * MS_PER_S;
+      const measured = await measure(system, { connections, warmMs: WARM_MS, windowMs, upstreamPids });
       note(tally, { system, connections }, measured);
       const { requestsPerS, cpuUs } = measured.sample;
       progress(`${system.id} · ${connections}: ${Math.round(requestsPerS)} req/s, ${cpuUs.toFixed(1)} µs`);
@@ -49,24 +41,19 @@ async function repeatOnce(comparison: Comparison, tally: Tally): Promise<void> {
   }
 }
 
-export async function compare(comparison: Comparison): Promise<Outcome> {
+export async function compare(comparison: Comparison): Promise<readonly Compared[]> {
   const { systems, settings, progress } = comparison;
-  const tally: Tally = { samples: new Map(), ownCalls: 0 };
+  const tally: Tally = new Map();
   for (const system of systems) {
     progress(`warming up: ${system.title}`);
-    const calls = await warmUp(system, settings.warmUpCalls);
-    if (system.isOurs === true) tally.ownCalls += calls;
+    await warmUp(system, settings.warmUpCalls);
   }
   for (let repeat = 1; repeat <= settings.repeats; repeat += 1) {
     progress(`repeat ${repeat} of ${settings.repeats}`);
     await repeatOnce(comparison, tally);
   }
-  const compared = systems.map(({ id, title, ...system }) => ({
-    id,
-    title,
-    samples: Object.fromEntries(
-      tally.samples.get(systems.find((one) => one.id === id) ?? { id, title, ...system }) ?? [],
-    ),
-  }));
-  return { compared, ownCalls: tally.ownCalls };
+  return systems.map((system) => {
+    const samples = Object.fromEntries(tally.get(system) ?? []);
+    return { id: system.id, title: system.title, samples };
+  });
 }

@@ -1,7 +1,8 @@
 // One system under load for one window: what it did, what it cost, and which side was at its end.
 import { closedLoop, type Latencies } from './closed-loop.ts';
-import { cpuNsOf, treeOf } from './process-cost.ts';
+import { cpuNsOf, sidesOf, treeOf } from './process-cost.ts';
 import type { System } from './systems.ts';
+import { MCP_UPSTREAM } from './upstream.ts';
 
 export type Sample = Latencies & {
   readonly requestsPerS: number;
@@ -26,14 +27,13 @@ const NS_PER_US = 1000;
 type Edge = { readonly system: number; readonly generator: number };
 
 export async function measure(system: System, window: Window): Promise<Measured> {
-  const upstreams = new Set(window.upstreamPids);
   const edges: Edge[] = [];
   const onEdge = (): void => {
     const pid = system.pid();
-    edges.push({
-      system: pid === undefined ? 0 : cpuNsOf(treeOf(pid, upstreams)),
-      generator: cpuNsOf([process.pid, ...window.upstreamPids.flatMap((upstream) => treeOf(upstream))]),
-    });
+    // A gateway starts its upstream itself.
+    const { own, foreign } = pid === undefined ? { own: [], foreign: [] } : sidesOf(pid, MCP_UPSTREAM);
+    const beside = [process.pid, ...foreign, ...window.upstreamPids.flatMap(treeOf)];
+    edges.push({ system: cpuNsOf(own), generator: cpuNsOf(beside) });
   };
   const loaded = await closedLoop({ ...window, target: await system.target(), onEdge });
   const [begin, end] = edges;
@@ -51,11 +51,11 @@ export async function measure(system: System, window: Window): Promise<Measured>
 }
 
 /** Until V8 has compiled what is hot: cold code costs 1.7 times as much. */
-export async function warmUp(system: System, calls: number): Promise<number> {
-  let done = 0;
-  while (done < calls) {
+export async function warmUp(system: System, calls: number): Promise<void> {
+  for (let done = 0; done < calls; ) {
     const target = await system.target();
-    done += (await closedLoop({ target, connections: 16, warmMs: 0, windowMs: 500 })).calls;
+    const loaded = await closedLoop({ target, connections: 16, warmMs: 0, windowMs: 500 });
+    system.made?.(loaded.calls);
+    done += loaded.calls;
   }
-  return done;
 }

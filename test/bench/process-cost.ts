@@ -21,11 +21,24 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** The process and its descendants, without those below a process in `except`. */
-export function treeOf(pid: number, except: ReadonlySet<number> = new Set()): number[] {
-  if (except.has(pid)) return [];
+function childrenOf(pid: number): number[] {
   const children = threadsOf(pid).flatMap((thread) => read(`${thread}/children`).split(' ').filter(Boolean));
-  return [pid, ...children.flatMap((child) => treeOf(Number(child), except))];
+  return children.map(Number);
+}
+
+/** The process and its descendants. */
+export const treeOf = (pid: number): number[] => [pid, ...childrenOf(pid).flatMap(treeOf)];
+
+/** Whether one of the words that started the process is this one. */
+const wasStartedWith = (pid: number, word: string): boolean =>
+  read(`/proc/${pid}/cmdline`).split('\0').includes(word);
+
+export type Sides = { readonly own: readonly number[]; readonly foreign: readonly number[] };
+
+/** The tree, with those descendants set apart that run a program which is no part of the system: its upstream. */
+export function sidesOf(pid: number, foreignProgram: string): Sides {
+  const foreign = treeOf(pid).filter((one) => one !== pid && wasStartedWith(one, foreignProgram));
+  return { own: treeOf(pid).filter((one) => !foreign.includes(one)), foreign };
 }
 
 /** CPU time so far, in ns. */

@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { closedLoop } from './closed-loop.ts';
+import { monotonicUs } from './event-streams.ts';
 import { warmUp } from './measure.ts';
 import { type OursSetup, startOurs } from './ours.ts';
 import { type CpuProfile, type Period, type ThreadProfile, threadProfile } from './profile-parts.ts';
@@ -10,7 +11,6 @@ import { oursSystems } from './systems.ts';
 
 const SOURCE = resolve(import.meta.dirname, '../../src/main.ts');
 const CONNECTIONS = 64;
-const NS_PER_US = 1000n;
 /** Where a profile is that of the writer, one of its functions stands in this file. */
 const WRITER = /\/src\/pipeline\/commit-worker\.ts$/;
 
@@ -21,8 +21,6 @@ type Plan = {
   readonly seconds: number;
   readonly warmUpCalls: number;
 };
-
-const monotonicUs = (): number => Number(process.hrtime.bigint() / NS_PER_US);
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 

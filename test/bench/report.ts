@@ -1,9 +1,10 @@
 // Results as text: ratios with their targets first, absolute figures after them, and the machine they are of.
+import type { Delays } from './latency.ts';
 import type { Machine } from './machine.ts';
 import type { ThreadProfile } from './profile-parts.ts';
-import { type Compared, type Results, summary } from './results.ts';
+import { type Compared, type Findings, type LogCheck, type Results, summary } from './results.ts';
 import type { Spread } from './statistics.ts';
-import { callFigures, type Figure, isMet } from './targets.ts';
+import { type Figure, figuresOf, isMet } from './targets.ts';
 
 type Cell = string;
 
@@ -24,121 +25,134 @@ export function shown(value: number): string {
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-const range = ({ min, max }: Spread): string => `${shown(min)} – ${shown(max)}`;
+const range = ({ min, max }: Spread): string => (min === max ? '' : `${shown(min)} – ${shown(max)}`);
+
+function withRange(values: readonly number[]): string {
+  const spread = summary(values);
+  if (spread === undefined) return '–';
+  return spread.min === spread.max ? shown(spread.median) : `${shown(spread.median)} (${range(spread)})`;
+}
+
 const WORDS = { least: 'at least', most: 'at most' } as const;
 
 function figureRow(figure: Figure): Cell[] {
   const { name, unit, value, target } = figure;
   const met = isMet(figure);
-  const [measured, spread] = value
-    ? [`${shown(value.median)} ${unit}`.trim(), range(value)]
-    : ['not measured', ''];
+  const measured = value ? `${shown(value.median)} ${unit}`.trim() : 'not measured';
   const wanted = target === undefined ? '' : `${WORDS[target.bound]} ${shown(target.value)} ${unit}`.trim();
-  return [name, measured, spread, wanted, met === undefined ? '' : met ? 'met' : 'MISSED'];
+  return [name, measured, value ? range(value) : '', wanted, met === undefined ? '' : met ? 'met' : 'MISSED'];
 }
 
 const figureTable = (figures: readonly Figure[]): string =>
-  table(['', 'median', 'min – max', 'target', ''], figures.map(figureRow));
+  table(['ours', 'median', 'min – max', 'target', ''], figures.map(figureRow));
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-/** Which side had no time left. Both or neither may be so: then something else was waited for. */
+/** Of a core: nearer to its end than this, and it is what limits. */
+const FULL = 0.93;
+
+/** Which side had no time left. Neither: something else was waited for, such as a disk, or another program. */
 function saturated(system: number, generator: number): string {
-  const full = 0.93;
-  if (system >= full) return 'system';
-  if (generator >= full) return 'generator';
-  return 'neither';
+  if (system >= FULL) return 'system';
+  return generator >= FULL ? 'generator' : 'neither';
 }
 
 function absoluteRows({ title, samples }: Compared): Cell[][] {
   return Object.entries(samples).map(([connections, list]) => {
-    const of = (value: keyof (typeof list)[number]): Spread =>
-      summary(list.map((sample) => sample[value])) ?? { median: Number.NaN, min: 0, max: 0 };
-    const [system, generator] = [of('systemBusy').median, of('generatorBusy').median];
-    return [
-      title,
-      connections,
-      `${shown(of('requestsPerS').median)} (${range(of('requestsPerS'))})`,
-      shown(of('p50Us').median),
-      shown(of('p99Us').median),
-      `${shown(of('cpuUs').median)} (${range(of('cpuUs'))})`,
-      `${percent(system)}, ${percent(generator)}`,
-      saturated(system, generator),
-    ];
+    const of = (value: keyof (typeof list)[number]): number[] => list.map((sample) => sample[value]);
+    const middle = (value: keyof (typeof list)[number]): number => summary(of(value))?.median ?? Number.NaN;
+    const [system, generator] = [middle('systemBusy'), middle('generatorBusy')];
+    const speed = [withRange(of('requestsPerS')), shown(middle('p50Us')), shown(middle('p99Us'))];
+    const busy = [`${percent(system)}, ${percent(generator)}`, saturated(system, generator)];
+    return [title, connections, ...speed, withRange(of('cpuUs')), ...busy];
   });
 }
 
-function absoluteTable({ systems, absent }: Results): string {
-  const head = [
-    '',
-    'conn',
-    'req/s (min – max)',
-    'p50 µs',
-    'p99 µs',
-    'CPU µs/call (min – max)',
-    'busy: system, generator',
-    'saturated',
-  ];
-  const missing = absent.map(({ title, reason }) => [title, '–', reason]);
-  return table(head, [...systems.flatMap(absoluteRows), ...missing]);
+function absoluteTable(systems: readonly Compared[]): string {
+  const speed = ['req/s (min – max)', 'p50 µs', 'p99 µs', 'CPU µs a call (min – max)'];
+  return table(
+    ['', 'connections', ...speed, 'busy: system, generator', 'at its end'],
+    systems.flatMap(absoluteRows),
+  );
 }
 
 function machineText(of: Machine): string {
   const { cpu, cores, memoryGib, kernel, filesystem, node, load } = of;
-  return `${cpu}, ${cores} cores, ${memoryGib} GiB, ${kernel}, ${filesystem}, Node ${node}, load average at the start ${load.toFixed(2)}`;
+  const parts = [cpu, `${cores} cores`, `${memoryGib} GiB`, kernel, filesystem, `Node ${node}`];
+  return `${parts.join(', ')}; load average at the start ${load.toFixed(2)}`;
 }
 
-function diskText({ disk }: Results): string {
-  const of = (values: readonly number[]): string => {
-    const spread = summary(values);
-    return spread === undefined ? '–' : `${shown(spread.median)} (${range(spread)})`;
-  };
-  const rows = (['sync', 'commit'] as const).map((kind) => [
-    kind === 'sync' ? 'one fdatasync' : 'one commit of one row, alone',
-    of(disk.map((times) => times[kind].p50Us)),
-    of(disk.map((times) => times[kind].p99Us)),
+function diskText({ disk = [], slowDisk = [] }: Findings): string {
+  const times = [
+    ['one fdatasync', disk.map(({ sync }) => sync)],
+    ['one commit of one row, alone', disk.map(({ commit }) => commit)],
+    ['the same with fsync + 4 ms', slowDisk.map(({ commit }) => commit)],
+    ['a call with fsync + 4 ms, 64 connections', slowDisk.map(({ sample }) => sample)],
+  ] as const;
+  const rows = times
+    .filter(([, list]) => list.length > 0)
+    .map(([name, list]) => [
+      name,
+      withRange(list.map(({ p50Us }) => p50Us)),
+      withRange(list.map(({ p99Us }) => p99Us)),
+    ]);
+  return table(['the disk of the data', 'p50 µs', 'p99 µs'], rows);
+}
+
+function delayTable(what: string, delays: readonly Delays[]): string {
+  const rows = delays.map(({ title, samples }) => [
+    title,
+    withRange(samples.map(({ p50Us }) => p50Us)),
+    withRange(samples.map(({ p99Us }) => p99Us)),
   ]);
-  return table(['on the disk of the data', 'p50 µs', 'p99 µs'], rows);
+  return table([what, 'p50 µs', 'p99 µs'], rows);
 }
 
-function logText({ log }: Results): string {
-  if (log === undefined) return 'The log was not looked at: none of ours ran.';
-  const { valid, calls, entries, expected } = log;
-  const chain = valid ? 'the chain verifies' : 'THE CHAIN DOES NOT VERIFY';
-  return `Log: ${calls} calls, ${entries} new entries, ${expected} expected (two per call, one per passport issued); ${chain}.`;
+function logText(logs: readonly LogCheck[]): string {
+  const lines = logs.map(({ valid, calls, entries, expected }) => {
+    const chain = valid ? 'the chain verifies' : 'THE CHAIN DOES NOT VERIFY';
+    return `${calls} calls, ${entries} entries, ${expected} expected; ${chain}`;
+  });
+  return ['Logs of ours (two entries for each call, one for each passport and start):', ...lines].join(
+    '\n  ',
+  );
 }
 
 function profileText(threads: readonly ThreadProfile[]): string {
+  const rows = (shares: ThreadProfile['parts']): Cell[][] =>
+    shares.map(({ name, percent: share }) => [name, share.toFixed(1)]);
   return threads
     .flatMap(({ thread, parts, functions }) => [
-      table(
-        [thread, '%'],
-        parts.map(({ name, percent: share }) => [name, share.toFixed(1)]),
-      ),
-      table(
-        [`${thread}: functions`, '% alone'],
-        functions.map(({ name, percent: share }) => [name, share.toFixed(1)]),
-      ),
+      table([thread, '% of its time'], rows(parts)),
+      table([`${thread}: functions`, '% alone'], rows(functions)),
     ])
     .join('\n\n');
 }
 
-function comparedText(results: Results): string[] {
-  const { repeats, seconds, upstream, isPinned, systems } = results;
-  if (systems.length === 0) return [];
-  const pinned = isPinned ? 'the system under test on a core of its own' : 'CORES NOT HELD APART';
-  return [
-    `${repeats} repeats of ${seconds} s, interleaved; ${pinned}; upstream ${upstream}`,
-    figureTable(callFigures(results)),
-    absoluteTable(results),
-    diskText(results),
-    logText(results),
-  ];
+const footprintText = ({ after }: NonNullable<Findings['footprint']>): string =>
+  `Memory after calls: ${after.map(([calls, mb]) => `${calls}: ${shown(mb)} MB`).join(', ')}`;
+
+function absentText(absent: NonNullable<Findings['absent']>): string {
+  return ['Not here:', ...absent.map(({ title, reason }) => `${title}: ${reason}`)].join('\n  ');
 }
 
 export function reportText(results: Results): string {
-  const { date, machine, profile } = results;
-  const parts = [`${date}: ${machineText(machine)}`, ...comparedText(results)];
-  if (profile !== undefined) parts.push(profileText(profile));
-  return `\n${parts.join('\n\n')}\n`;
+  const { repeats, seconds, upstream, isPinned, date, machine } = results;
+  const pinned = isPinned ? 'the system under test on a core of its own' : 'CORES NOT HELD APART';
+  const { systems, arrivals, streams, disk, slowDisk, footprint, profile, absent = [], logs = [] } = results;
+  const figures = figuresOf(results);
+  const parts = [
+    `${date}: ${machineText(machine)}`,
+    `${repeats} × ${seconds} s, interleaved; ${pinned}; upstream ${upstream}`,
+    figures.length > 0 && figureTable(figures),
+    systems && absoluteTable(systems),
+    absent.length > 0 && absentText(absent),
+    arrivals && delayTable('1,000 calls/s at random, 10 ms service', arrivals),
+    streams && delayTable('64 streams, an event each 20 ms: delay', streams),
+    (disk ?? slowDisk) && diskText(results),
+    footprint && footprintText(footprint),
+    profile && profileText(profile),
+    logs.length > 0 && logText(logs),
+  ];
+  return `\n${parts.filter((part) => typeof part === 'string').join('\n\n')}\n`;
 }

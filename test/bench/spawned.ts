@@ -1,13 +1,30 @@
-// Programs that the bench starts: the system under test alone on one core, all else on the others. Every one is ended by its
-// own handle, whatever happens.
+// Programs that the bench starts: the system under test alone on one core, all else on the others. Each is remembered until
+// it has ended, so that nothing is left behind however a run ends.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 
 const READY_MS = 30_000;
 const READY_POLL_MS = 20;
+const STOP_MS = 3_000;
 
-export type Spawned = { readonly pid: number; readonly stop: () => Promise<void> };
+export type Spawned = { readonly pid: number };
+
+const running = new Set<ChildProcess>();
+
+async function stop(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const forced = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await ended;
+  clearTimeout(forced);
+}
+
+/** Ends all that still run. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map(stop));
+}
+
 export type Program = {
   readonly words: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -53,6 +70,8 @@ export async function start(program: Program): Promise<Spawned> {
   const [command = '', ...args] = program.words;
   const env = { ...searchPath(), ...program.env };
   const child = spawn(command, args, { env, cwd: program.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (text: Buffer) => {
@@ -69,20 +88,10 @@ export async function start(program: Program): Promise<Spawned> {
       READY_MS,
     );
   });
-  const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    const forced = setTimeout(() => child.kill('SIGKILL'), 3000);
-    await once(child, 'exit');
-    clearTimeout(forced);
-  };
   try {
     await Promise.race([untilReady(child, program), ended, late]);
-  } catch (thrown) {
-    await stop();
-    throw thrown;
   } finally {
     clearTimeout(timer);
   }
-  return { pid: child.pid ?? 0, stop };
+  return { pid: child.pid ?? 0 };
 }

@@ -3,8 +3,15 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Machine, machine } from './machine.ts';
-import { moveBeside } from './spawned.ts';
-import { assertDemandsCredential, startNodeUpstream, startUpstream, type Upstream } from './upstream.ts';
+import { moveBeside, stopAll } from './spawned.ts';
+
+import {
+  assertDemandsCredential,
+  startMcpUpstream,
+  startNodeUpstream,
+  startUpstream,
+  type Upstream,
+} from './upstream.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -15,8 +22,8 @@ export type Stage = {
   readonly upstream: Upstream;
   /** The one that is slow and streams. */
   readonly node: Upstream;
+  readonly mcp: Upstream;
   readonly upstreamPids: readonly number[];
-  readonly atEnd: (dispose: () => void | Promise<void>) => void;
 };
 
 export async function setStage(data: string | undefined, stack: AsyncDisposableStack): Promise<Stage> {
@@ -26,15 +33,12 @@ export async function setStage(data: string | undefined, stack: AsyncDisposableS
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const found = machine(folder);
   const isPinned = moveBeside();
-  const begin = async (starting: Promise<Upstream>): Promise<Upstream> => {
-    const upstream = await starting;
-    stack.defer(upstream.stop);
-    await assertDemandsCredential(upstream.port);
-    return upstream;
-  };
-  const upstream = await begin(startUpstream(folder));
-  const node = await begin(startNodeUpstream());
-  const upstreamPids = [upstream.pid, node.pid];
-  const atEnd = (dispose: () => void | Promise<void>): void => stack.defer(dispose);
-  return { folder, machine: found, isPinned, upstream, node, upstreamPids, atEnd };
+  stack.defer(stopAll);
+  const upstream = await startUpstream(folder);
+  await assertDemandsCredential(upstream.port);
+  const node = await startNodeUpstream();
+  await assertDemandsCredential(node.port);
+  const mcp = await startMcpUpstream();
+  const upstreamPids = [upstream.pid, node.pid, mcp.pid];
+  return { folder, machine: found, isPinned, upstream, node, mcp, upstreamPids };
 }

@@ -23,8 +23,8 @@ export type System = {
   readonly target: () => Promise<Target>;
   /** Root of the processes under test; none where only the upstream works. */
   readonly pid: () => number | undefined;
-  /** Whether its calls stand in our log. */
-  readonly isOurs?: boolean;
+  /** Told how many calls were made, where they stand in a log of ours. */
+  readonly made?: (calls: number) => void;
 };
 
 export type Sending = {
@@ -47,11 +47,10 @@ export function requestBytes(port: number, sending: Sending): Buffer {
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${payload}`);
 }
 
-export const targetOf = (port: number, sending: Sending): Target => ({
-  port,
-  request: requestBytes(port, sending),
-  mark: MARK,
-});
+export function targetOf(port: number, sending: Sending, mark = MARK): Target {
+  const bytes = requestBytes(port, sending);
+  return { port, request: () => bytes, mark };
+}
 
 export function directSystem(port: number): System {
   const target = targetOf(port, { path: ITEM_PATH, headers: { [CREDENTIAL_HEADER]: CREDENTIAL } });
@@ -63,11 +62,7 @@ const proxySystem = (name: Pick<System, 'id' | 'title'>, port: number, { pid }: 
   return { ...name, target: async () => target, pid: () => pid };
 };
 
-export type Started = { readonly system: System; readonly stop: () => Promise<void> };
-
-const withStop = (system: System, { stop }: Spawned): Started => ({ system, stop });
-
-/** The words that start the yardstick before an upstream. */
+/** The yardstick before an upstream. */
 export async function startBareProxy(upstreamPort: number): Promise<Spawned & { readonly port: number }> {
   const port = await freePort();
   const program = join(import.meta.dirname, 'bare-proxy.ts');
@@ -76,15 +71,12 @@ export async function startBareProxy(upstreamPort: number): Promise<Spawned & { 
   return { ...(await start({ words: onCoreUnderTest(words) })), port };
 }
 
-export async function startUndici(upstreamPort: number): Promise<Started> {
+export async function startUndici(upstreamPort: number): Promise<System[]> {
   const spawned = await startBareProxy(upstreamPort);
-  return withStop(
-    proxySystem({ id: 'undici', title: 'bare Node proxy, undici' }, spawned.port, spawned),
-    spawned,
-  );
+  return [proxySystem({ id: 'undici', title: 'bare Node proxy, undici' }, spawned.port, spawned)];
 }
 
-export async function startNginxProxy(upstreamPort: number, folder: string): Promise<Started> {
+export async function startNginxProxy(upstreamPort: number, folder: string): Promise<System[]> {
   const port = await freePort();
   const file = join(folder, 'proxy.conf');
   const http = `
@@ -98,7 +90,7 @@ export async function startNginxProxy(upstreamPort: number, folder: string): Pro
     }`;
   writeFileSync(file, nginxConfig(folder, http).replace('nginx.pid', 'nginx-proxy.pid'));
   const spawned = await start({ words: onCoreUnderTest(nginxWords(file)), isReady: answersAt(port) });
-  return withStop(proxySystem({ id: 'nginx', title: 'nginx, header added' }, port, spawned), spawned);
+  return [proxySystem({ id: 'nginx', title: 'nginx, header added' }, port, spawned)];
 }
 
 const bearer = async (ours: Ours): Promise<Record<string, string>> => ({
@@ -114,10 +106,18 @@ export function oursSystems(ours: Ours): System[] {
     target: async () =>
       targetOf(port, { ...sending, headers: { ...sending.headers, ...(await bearer(ours)) } }),
     pid,
-    isOurs: true,
+    made: ours.made,
   });
   return [
     form({ id: 'path', title: 'ours, path form' }, { path: '/proxy/shop/item' }),
     form({ id: 'proxy', title: 'ours, POST /v1/proxy' }, { method: 'POST', path: '/v1/proxy', body: call }),
   ];
+}
+
+/** The path form again, to the service that is slow and streams. */
+export function oursAt(ours: Ours, path: string): System {
+  const title = `ours, path form, ${path}`;
+  const target = async (): Promise<Target> =>
+    targetOf(ours.appliance.port, { path: `/proxy/slow/${path}`, headers: await bearer(ours) });
+  return { id: 'path', title, target, pid: ours.appliance.pid, made: ours.made };
 }

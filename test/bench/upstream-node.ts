@@ -1,6 +1,7 @@
 // The upstream that nginx cannot be: an answer after 10 ms and a stream of events; and the ordinary answer where there is no
 // nginx. Argument: port. Like nginx it refuses whoever does not carry the credential.
 import { createServer, type ServerResponse } from 'node:http';
+import { monotonicUs } from './event-streams.ts';
 import { CREDENTIAL, CREDENTIAL_HEADER, ITEM } from './upstream.ts';
 
 const SLOW_MS = 10;
@@ -17,7 +18,7 @@ function answerItem(response: ServerResponse): void {
 function sendEvents(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   const timer = setInterval(() => {
-    response.write(`data: ${performance.timeOrigin + performance.now()}\n\n`);
+    response.write(`data: ${monotonicUs()}\n\n`);
   }, EVENT_EVERY_MS);
   response.on('close', () => clearInterval(timer));
 }

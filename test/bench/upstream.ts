@@ -11,6 +11,8 @@ export const ITEM_PATH = '/v1/item';
 /** Stands at the end of every right answer. */
 export const MARK = 'the-end-of-the-item';
 const BODY_BYTES = 1024;
+/** The program of the MCP server, which gateways start by themselves. */
+export const MCP_UPSTREAM = join(import.meta.dirname, 'mcp-upstream.ts');
 
 /** About 1 kB, without anything that nginx would read as a variable or a quote. */
 export const ITEM = itemOf(BODY_BYTES);
@@ -67,6 +69,12 @@ export async function startNodeUpstream(): Promise<Upstream> {
   const program = join(import.meta.dirname, 'upstream-node.ts');
   const words = beside([process.execPath, program, String(port)]);
   return { ...(await start({ words })), name: 'node', port };
+}
+
+export async function startMcpUpstream(): Promise<Upstream> {
+  const port = await freePort();
+  const words = beside([process.execPath, MCP_UPSTREAM, 'http', String(port)]);
+  return { ...(await start({ words })), name: 'mcp', port };
 }
 
 export const startUpstream = (folder: string): Promise<Upstream> =>

@@ -8,8 +8,14 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 /** Of an answer that is wrong, this much is told. */
 const SHOWN_CHARS = 600;
 
-/** Where one sends to: a request as bytes, and a text that stands in every right answer. */
-export type Target = { readonly port: number; readonly request: Buffer; readonly mark: string };
+/** Where one sends to, and what. */
+export type Target = {
+  readonly port: number;
+  /** The request of one connection, as bytes; connections count from 0. */
+  readonly request: (connection: number) => Buffer;
+  /** Stands in every right answer. */
+  readonly mark: string;
+};
 export type Wire = { readonly send: () => void; readonly close: () => void };
 type Listeners = {
   /** A whole and right answer is there. */
@@ -37,8 +43,11 @@ function assertRight(bytes: Buffer, mark: string): void {
   if (!isRight) throw new Error(`a wrong answer:\n${bytes.toString('latin1', 0, SHOWN_CHARS)}`);
 }
 
-export function openWire(target: Target, { onAnswer, onFault }: Listeners): Promise<Wire> {
-  const { port, request, mark } = target;
+export function openWire(
+  { port, request, mark }: Target,
+  { connection, onAnswer, onFault }: Listeners & { readonly connection: number },
+): Promise<Wire> {
+  const bytesOut = request(connection);
   let pending: Buffer | undefined;
   let isClosing = false;
   const take = (length: number): void => {
@@ -65,7 +74,7 @@ export function openWire(target: Target, { onAnswer, onFault }: Listeners): Prom
   };
   const socket = connect({ host: '127.0.0.1', port, noDelay: true, onread });
   const wire: Wire = {
-    send: () => void socket.write(request),
+    send: () => void socket.write(bytesOut),
     close: () => {
       isClosing = true;
       socket.destroy();
