@@ -1,6 +1,7 @@
 // One system under load for one window: what it did, what it cost, and which side was at its end.
 import { closedLoop, type Latencies } from './closed-loop.ts';
-import { cpuNsOf, sidesOf, treeOf } from './process-cost.ts';
+import { coreBusyNsOf, cpuNsOf, sidesOf, treeOf } from './process-cost.ts';
+import { coreUnderTest } from './spawned.ts';
 import type { System } from './systems.ts';
 import { MCP_UPSTREAM } from './upstream.ts';
 
@@ -11,6 +12,8 @@ export type Sample = Latencies & {
   /** Share of one core that the system, and the generator with the upstream, were busy. */
   readonly systemBusy: number;
   readonly generatorBusy: number;
+  /** Share of the core under test that went to anybody else. 0 where no core is set apart. */
+  readonly othersBusy: number;
 };
 export type Window = {
   readonly connections: number;
@@ -24,28 +27,34 @@ export type Measured = { readonly sample: Sample; readonly calls: number };
 const NS_PER_S = 1e9;
 const NS_PER_US = 1000;
 
-type Edge = { readonly system: number; readonly generator: number };
+/** In ns so far. */
+type Edge = { readonly system: number; readonly generator: number; readonly core: number };
 
-export async function measure(system: System, window: Window): Promise<Measured> {
+export async function measure({ target, pid: pidOf }: System, window: Window): Promise<Measured> {
   const edges: Edge[] = [];
   const onEdge = (): void => {
-    const pid = system.pid();
+    const pid = pidOf();
     // A gateway starts its upstream itself.
     const { own, foreign } = pid === undefined ? { own: [], foreign: [] } : sidesOf(pid, MCP_UPSTREAM);
     const beside = [process.pid, ...foreign, ...window.upstreamPids.flatMap(treeOf)];
-    edges.push({ system: cpuNsOf(own), generator: cpuNsOf(beside) });
+    const system = cpuNsOf(own);
+    const core = coreUnderTest === undefined ? system : coreBusyNsOf(coreUnderTest);
+    edges.push({ system, generator: cpuNsOf(beside), core });
   };
-  const loaded = await closedLoop({ ...window, target: await system.target(), onEdge });
+  const loaded = await closedLoop({ ...window, target: await target(), onEdge });
   const [begin, end] = edges;
   if (begin === undefined || end === undefined) throw new Error('the window had no edges');
   const { windowCalls, windowS, calls, p50Us, p99Us } = loaded;
+  const system = end.system - begin.system;
+  const shareOf = (ns: number): number => ns / NS_PER_S / windowS;
   const sample = {
     p50Us,
     p99Us,
     requestsPerS: windowCalls / windowS,
-    cpuUs: (end.system - begin.system) / NS_PER_US / windowCalls,
-    systemBusy: (end.system - begin.system) / NS_PER_S / windowS,
-    generatorBusy: (end.generator - begin.generator) / NS_PER_S / windowS,
+    cpuUs: system / NS_PER_US / windowCalls,
+    systemBusy: shareOf(system),
+    generatorBusy: shareOf(end.generator - begin.generator),
+    othersBusy: Math.max(0, shareOf(end.core - begin.core - system)),
   };
   return { sample, calls };
 }

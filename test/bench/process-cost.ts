@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 const KIB = 1024;
+const NS_PER_TICK = 1e7;
 
 /** Empty where the process or thread has ended meanwhile. */
 function read(path: string): string {
@@ -53,4 +54,13 @@ export function rssBytesOf(pids: readonly number[]): number {
     const kib = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
     return sum + Number(kib ?? 0) * KIB;
   }, 0);
+}
+
+/** How long a core was busy so far, in ns: with anything, or taken away by a host below. */
+export function coreBusyNsOf(core: number): number {
+  const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(read('/proc/stat'))?.[1] ?? '';
+  const [user = 0, nice = 0, system = 0, , , interrupt = 0, soft = 0, stolen = 0] = line
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + interrupt + soft + stolen) * NS_PER_TICK;
 }

@@ -61,19 +61,34 @@ function absoluteRows({ title, samples }: Compared): Cell[][] {
   return Object.entries(samples).map(([connections, list]) => {
     const of = (value: keyof (typeof list)[number]): number[] => list.map((sample) => sample[value]);
     const middle = (value: keyof (typeof list)[number]): number => summary(of(value))?.median ?? Number.NaN;
-    const [system, generator] = [middle('systemBusy'), middle('generatorBusy')];
+    const [system, generator, others] = [middle('systemBusy'), middle('generatorBusy'), middle('othersBusy')];
     const speed = [withRange(of('requestsPerS')), shown(middle('p50Us')), shown(middle('p99Us'))];
-    const busy = [`${percent(system)}, ${percent(generator)}`, saturated(system, generator)];
-    return [title, connections, ...speed, withRange(of('cpuUs')), ...busy];
+    const busy = [system, generator, others].map(percent).join(', ');
+    return [title, connections, ...speed, withRange(of('cpuUs')), busy, saturated(system, generator)];
   });
 }
 
 function absoluteTable(systems: readonly Compared[]): string {
   const speed = ['req/s (min – max)', 'p50 µs', 'p99 µs', 'CPU µs a call (min – max)'];
   return table(
-    ['', 'connections', ...speed, 'busy: system, generator', 'at its end'],
+    ['', 'connections', ...speed, 'busy: system, generator, others', 'at its end'],
     systems.flatMap(absoluteRows),
   );
+}
+
+/** More of the core under test than this in other hands, and the figures are of two programs. */
+const DISTURBED = 0.1;
+
+function disturbance(systems: readonly Compared[]): string | undefined {
+  const shares = systems.flatMap(({ samples }) =>
+    Object.values(samples)
+      .flat()
+      .map((sample) => sample.othersBusy),
+  );
+  const most = Math.max(0, ...shares);
+  if (most <= DISTURBED) return undefined;
+  const often = shares.filter((share) => share > DISTURBED).length;
+  return `Something else took up to ${percent(most)} of the core under test, in ${often} of ${shares.length} measurements: these figures are worth less.`;
 }
 
 function machineText(of: Machine): string {
@@ -145,6 +160,7 @@ export function reportText(results: Results): string {
     `${date}: ${machineText(machine)}`,
     `${repeats} × ${seconds} s, interleaved; ${pinned}; upstream ${upstream}`,
     figures.length > 0 && figureTable(figures),
+    systems && disturbance(systems),
     systems && absoluteTable(systems),
     absent.length > 0 && absentText(absent),
     arrivals && delayTable('1,000 calls/s at random, 10 ms service', arrivals),

@@ -42,12 +42,14 @@ function searchPath(): NodeJS.ProcessEnv {
 }
 
 const canPin = availableParallelism() > 1 && hasProgram('taskset');
-const CORE_UNDER_TEST = 1;
+const CORE = 1;
+/** `undefined` where cores cannot be held apart. */
+export const coreUnderTest = canPin ? CORE : undefined;
 const otherCores = (): string => (availableParallelism() > 2 ? `0,2-${availableParallelism() - 1}` : '0');
 
 /** The words that start a program on the core of the system under test. */
 export const onCoreUnderTest = (words: readonly string[]): string[] =>
-  canPin ? ['taskset', '-c', String(CORE_UNDER_TEST), ...words] : [...words];
+  canPin ? ['taskset', '-c', String(CORE), ...words] : [...words];
 
 export const beside = (words: readonly string[]): string[] =>
   canPin ? ['taskset', '-c', otherCores(), ...words] : [...words];
