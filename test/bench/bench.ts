@@ -1,6 +1,7 @@
 // `npm run bench`: what a call through the appliance costs, beside its neighbours, in one interleaved run. Prints tables and
 // writes dist/bench.json. The log of the appliance must have exactly two entries for each call, or the run has failed.
 import { writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import type { Progress } from './compare.ts';
@@ -13,7 +14,22 @@ import { ROOT, setStage } from './stage.ts';
 const WRONG_USAGE = 2;
 const FAILED = 1;
 const SIGNALLED = 128;
-const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+class Interrupted extends Error {
+  readonly exitCode: number;
+  constructor(signal: (typeof SIGNALS)[number]) {
+    super(signal);
+    this.exitCode = SIGNALLED + constants.signals[signal];
+  }
+}
+
+/** Rejects at the first signal. */
+function interruption(): Promise<never> {
+  return new Promise((_, interrupted) => {
+    for (const signal of SIGNALS) process.once(signal, () => interrupted(new Interrupted(signal)));
+  });
+}
 
 const progress: Progress = (text) =>
   void process.stderr.write(`${styleText('dim', text, { stream: process.stderr })}\n`);
@@ -25,10 +41,11 @@ function assertLogsAreRight({ logs = [] }: Results): void {
 
 async function bench(settings: Settings): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  for (const [signal, number] of Object.entries(SIGNALS))
-    process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(SIGNALLED + number)));
-  const stage = await setStage(settings.data, stack);
-  const results = await runParts({ settings, stage, progress });
+  const run = async (): Promise<Results> => {
+    const stage = await setStage(settings.data, stack);
+    return runParts({ settings, stage, progress });
+  };
+  const results = await Promise.race([run(), interruption()]);
   writeFileSync(join(ROOT, 'dist/bench.json'), `${JSON.stringify(results, null, 2)}\n`);
   process.stdout.write(reportText(results));
   assertLogsAreRight(results);
@@ -50,6 +67,7 @@ async function main(): Promise<number> {
     await bench(settings);
     return 0;
   } catch (error) {
+    if (error instanceof Interrupted) return error.exitCode;
     process.stderr.write(`\n${(error as Error).stack}\n`);
     return FAILED;
   }

@@ -20,6 +20,7 @@ type Plan = {
   readonly id: string;
   readonly seconds: number;
   readonly warmUpCalls: number;
+  readonly atEnd: (dispose: () => Promise<void>) => void;
 };
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -39,11 +40,18 @@ function read(folder: string, period: Period): ThreadProfile[] {
     });
 }
 
-export async function profileOurs({ setup, id, seconds, warmUpCalls }: Plan): Promise<ThreadProfile[]> {
+export async function profileOurs({
+  setup,
+  id,
+  seconds,
+  warmUpCalls,
+  atEnd,
+}: Plan): Promise<ThreadProfile[]> {
   const folder = join(setup.folder, 'profiles');
   mkdirSync(folder);
   const program = [process.execPath, '--cpu-prof', `--cpu-prof-dir=${folder}`, '--disable-sigusr1', SOURCE];
   const ours = await startOurs({ ...setup, program });
+  atEnd(ours.appliance.dispose);
   try {
     const system = oursSystems(ours).find((one) => one.id === id);
     if (system === undefined) throw new Error(`there is no form ${id}`);

@@ -36,6 +36,7 @@ async function withOurs(
   { env = {}, work }: { env?: Record<string, string>; work: (ours: Ours) => Promise<Findings> },
 ): Promise<Findings> {
   const ours = await startOurs({ ...setupOf(run), env });
+  run.stage.atEnd(ours.appliance.dispose);
   try {
     const found = await work(ours);
     return { ...found, logs: [await ours.checkLog()] };
@@ -109,7 +110,9 @@ const planOf = ({ settings, stage, progress }: Run, ours: Ours): Plan => {
 async function profileOne(run: Run): Promise<Findings> {
   const { seconds, warmUpCalls, only } = run.settings;
   const [id = 'path'] = only ?? [];
-  return { profile: await profileOurs({ setup: setupOf(run), id, seconds, warmUpCalls }) };
+  return {
+    profile: await profileOurs({ setup: setupOf(run), id, seconds, warmUpCalls, atEnd: run.stage.atEnd }),
+  };
 }
 
 const PARTS: Readonly<Record<Part, (run: Run) => Promise<Findings>>> = {

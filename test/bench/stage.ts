@@ -24,6 +24,8 @@ export type Stage = {
   readonly node: Upstream;
   readonly mcp: Upstream;
   readonly upstreamPids: readonly number[];
+  /** Also when a signal ends the run; may come to be called twice. */
+  readonly atEnd: (dispose: () => Promise<void>) => void;
 };
 
 export async function setStage(data: string | undefined, stack: AsyncDisposableStack): Promise<Stage> {
@@ -40,5 +42,6 @@ export async function setStage(data: string | undefined, stack: AsyncDisposableS
   await assertDemandsCredential(node.port);
   const mcp = await startMcpUpstream();
   const upstreamPids = [upstream.pid, node.pid, mcp.pid];
-  return { folder, machine: found, isPinned, upstream, node, mcp, upstreamPids };
+  const atEnd = (dispose: () => Promise<void>): void => stack.defer(dispose);
+  return { folder, machine: found, isPinned, upstream, node, mcp, upstreamPids, atEnd };
 }
