@@ -41,22 +41,24 @@ function searchPath(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` };
 }
 
-const canPin = availableParallelism() > 1 && hasProgram('taskset');
+/** Asked once: this process is soon held to fewer. */
+const cores = availableParallelism();
+const canPin = cores > 1 && hasProgram('taskset');
 const CORE = 1;
 /** `undefined` where cores cannot be held apart. */
 export const coreUnderTest = canPin ? CORE : undefined;
-const otherCores = (): string => (availableParallelism() > 2 ? `0,2-${availableParallelism() - 1}` : '0');
+const otherCores = cores > 2 ? `0,2-${cores - 1}` : '0';
 
 /** The words that start a program on the core of the system under test. */
 export const onCoreUnderTest = (words: readonly string[]): string[] =>
   canPin ? ['taskset', '-c', String(CORE), ...words] : [...words];
 
 export const beside = (words: readonly string[]): string[] =>
-  canPin ? ['taskset', '-c', otherCores(), ...words] : [...words];
+  canPin ? ['taskset', '-c', otherCores, ...words] : [...words];
 
 /** Moves this process, which is the generator, off the core under test. Answers whether cores are held apart. */
 export function moveBeside(): boolean {
-  if (canPin) spawnSync('taskset', ['-a', '-c', '-p', otherCores(), String(process.pid)]);
+  if (canPin) spawnSync('taskset', ['-a', '-c', '-p', otherCores, String(process.pid)]);
   return canPin;
 }
 
