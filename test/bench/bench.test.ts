@@ -207,9 +207,10 @@ describe('the profile of the bench', () => {
   };
 
   it('counts only what happened in the period, and native code as its caller’s', () => {
-    const { parts } = threadProfile('main', profile, { fromUs: 1000, toUs: 1600 });
+    const { parts } = threadProfile('main', profile, { fromUs: 1000, toUs: 1600, calls: 2 });
     const percents = Object.fromEntries(parts.map(({ name, percent }) => [name, Math.round(percent)]));
     assert.deepEqual(percents, { idle: 17, 'ours: platform/storage': 17, sqlite: 33, undici: 33 });
+    assert.equal(parts.find(({ name }) => name === 'sqlite')?.usPerCall, 100);
   });
 });
 

@@ -14,9 +14,9 @@ export type CpuProfile = {
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 };
-/** Between two moments of the monotonic clock, in µs. */
-export type Period = { readonly fromUs: number; readonly toUs: number };
-export type Share = { readonly name: string; readonly percent: number };
+/** Between two moments of the monotonic clock, in µs, in which so many calls were answered. */
+export type Period = { readonly fromUs: number; readonly toUs: number; readonly calls: number };
+export type Share = { readonly name: string; readonly percent: number; readonly usPerCall: number };
 export type ThreadProfile = {
   readonly thread: string;
   readonly parts: readonly Share[];
@@ -107,10 +107,10 @@ function selfTimes(
   return times;
 }
 
-function shares(times: ReadonlyMap<string, number>): Share[] {
+function shares(times: ReadonlyMap<string, number>, calls: number): Share[] {
   const total = [...times.values()].reduce((sum, time) => sum + time, 0);
   return [...times]
-    .map(([name, time]) => ({ name, percent: (100 * time) / total }))
+    .map(([name, time]) => ({ name, percent: (100 * time) / total, usPerCall: time / calls }))
     .sort((a, b) => b.percent - a.percent);
 }
 
@@ -129,7 +129,7 @@ export function threadProfile(thread: string, profile: CpuProfile, period: Perio
   const hasTime = ({ percent }: Share): boolean => percent > 0;
   return {
     thread,
-    parts: shares(byPart).filter(hasTime),
-    functions: shares(byFunction).filter(hasTime).slice(0, FUNCTIONS_SHOWN),
+    parts: shares(byPart, period.calls).filter(hasTime),
+    functions: shares(byFunction, period.calls).filter(hasTime).slice(0, FUNCTIONS_SHOWN),
   };
 }

@@ -59,10 +59,16 @@ export async function profileOurs({
     const target = await system.target();
     const edges: number[] = [];
     const onEdge = (): void => void edges.push(monotonicUs());
-    await closedLoop({ target, connections: CONNECTIONS, warmMs: 500, windowMs: seconds * 1000, onEdge });
+    const { windowCalls: calls } = await closedLoop({
+      target,
+      connections: CONNECTIONS,
+      warmMs: 500,
+      windowMs: seconds * 1000,
+      onEdge,
+    });
     await ours.appliance.stop();
     const [fromUs = 0, toUs = 0] = edges;
-    return read(folder, { fromUs, toUs });
+    return read(folder, { fromUs, toUs, calls });
   } finally {
     await ours.appliance.dispose();
   }

@@ -135,11 +135,11 @@ function logText(logs: readonly LogCheck[]): string {
 
 function profileText(threads: readonly ThreadProfile[]): string {
   const rows = (shares: ThreadProfile['parts']): Cell[][] =>
-    shares.map(({ name, percent: share }) => [name, share.toFixed(1)]);
+    shares.map(({ name, percent: share, usPerCall }) => [name, share.toFixed(1), usPerCall.toFixed(1)]);
   return threads
     .flatMap(({ thread, parts, functions }) => [
-      table([thread, '% of its time'], rows(parts)),
-      table([`${thread}: functions`, '% alone'], rows(functions)),
+      table([thread, '% of its time', 'µs a call'], rows(parts)),
+      table([`${thread}: functions`, '% alone', 'µs a call'], rows(functions)),
     ])
     .join('\n\n');
 }
