@@ -154,6 +154,7 @@ describe('the report of the bench', () => {
       /bare undici, 64 connections +\| 0\.35 +\| 0\.30 – 0\.40 +\| at least 0\.45 +\| MISSED/,
     );
     assert.match(text, /nginx: not installed/);
+    assert.match(text, /^Not measured: .*req\/s ÷ mitmproxy, 64;/m);
     assert.match(text, /10 calls, 20 entries, 20 expected; the chain verifies/);
     assert.match(text, /99 %, 50 %, 0 % +\| system/);
   });

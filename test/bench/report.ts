@@ -35,16 +35,22 @@ function withRange(values: readonly number[]): string {
 
 const WORDS = { least: 'at least', most: 'at most' } as const;
 
-function figureRow(figure: Figure): Cell[] {
+type Measured = Figure & { readonly value: Spread };
+
+function figureRow(figure: Measured): Cell[] {
   const { name, unit, value, target } = figure;
-  const met = isMet(figure);
-  const measured = value ? `${shown(value.median)} ${unit}`.trim() : 'not measured';
   const wanted = target === undefined ? '' : `${WORDS[target.bound]} ${shown(target.value)} ${unit}`.trim();
-  return [name, measured, value ? range(value) : '', wanted, met === undefined ? '' : met ? 'met' : 'MISSED'];
+  const met = isMet(figure);
+  const judged = met === undefined ? '' : met ? 'met' : 'MISSED';
+  return [name, `${shown(value.median)} ${unit}`.trim(), range(value), wanted, judged];
 }
 
-const figureTable = (figures: readonly Figure[]): string =>
-  table(['ours', 'median', 'min – max', 'target', ''], figures.map(figureRow));
+function figuresText(figures: readonly Figure[]): string {
+  const measured = figures.filter((figure): figure is Measured => figure.value !== undefined);
+  const rest = figures.filter(({ value }) => value === undefined).map(({ name }) => name);
+  const rows = table(['ours', 'median', 'min – max', 'target', ''], measured.map(figureRow));
+  return rest.length === 0 ? rows : `${rows}\n\nNot measured: ${rest.join('; ')}`;
+}
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
@@ -159,7 +165,7 @@ export function reportText(results: Results): string {
   const parts = [
     `${date}: ${machineText(machine)}`,
     `${repeats} × ${seconds} s, interleaved; ${pinned}; upstream ${upstream}`,
-    figures.length > 0 && figureTable(figures),
+    figures.length > 0 && figuresText(figures),
     systems && disturbance(systems),
     systems && absoluteTable(systems),
     absent.length > 0 && absentText(absent),
