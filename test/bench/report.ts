@@ -165,8 +165,8 @@ export function reportText(results: Results): string {
   const parts = [
     `${date}: ${machineText(machine)}`,
     `${repeats} × ${seconds} s, interleaved; ${pinned}; upstream ${upstream}`,
-    figures.length > 0 && figuresText(figures),
     systems && disturbance(systems),
+    figures.length > 0 && figuresText(figures),
     systems && absoluteTable(systems),
     absent.length > 0 && absentText(absent),
     arrivals && delayTable('1,000 calls/s at random, 10 ms service', arrivals),
