@@ -51,6 +51,7 @@ const PART_BY_NAME = new Map([
   ['(idle)', 'idle'],
   ['(program)', 'engine and system calls'],
   ['(root)', 'engine and system calls'],
+  ['postMessage', 'node: messages between threads'],
 ]);
 const STORAGE = /\/src\/platform\/storage\//;
 const FUNCTIONS_SHOWN = 25;
