@@ -111,6 +111,7 @@ function mcpFigures(findings: Findings): Figure[] {
       value: rate(['mcp-2025', 'empty-2025']),
       target: least(0.75),
     },
+    { name: 'MCP: CPU per call ÷ empty tool, 16', unit: '', value: ratio('cpuUs', SOME, ['mcp', 'empty']) },
     {
       name: 'MCP: req/s ÷ best npm gateway, same MCP server, 16',
       unit: '',
