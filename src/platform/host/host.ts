@@ -25,6 +25,7 @@ const TIME_BYTES = 6;
 
 export function systemHost(): Host {
   const random = pooledBytes();
+  const time = timeText();
   return {
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
@@ -40,6 +41,18 @@ export function systemHost(): Host {
 }
 
 const hex = (bytes: Buffer): string => bytes.toString('hex');
+
+/** The present ms in hex; written anew once a ms. */
+function timeText(): () => string {
+  let ms = 0;
+  let text = '';
+  return () => {
+    const now = Date.now();
+    if (now !== ms) text = now.toString(16).padStart(2 * TIME_BYTES, '0');
+    ms = now;
+    return text;
+  };
+}
 
 function pooledBytes(): (length: number) => Buffer {
   const pool = Buffer.alloc(POOL_BYTES);
