@@ -32,10 +32,7 @@ export function systemHost(): Host {
     randomBytes: random,
     id: (prefix) => {
       if (prefix !== 'aud') return `${prefix}_${hex(random(ID_BYTES))}`;
-      const time = Date.now()
-        .toString(16)
-        .padStart(2 * TIME_BYTES, '0');
-      return `${prefix}_${time}${hex(random(ID_BYTES - TIME_BYTES))}`;
+      return `${prefix}_${time()}${hex(random(ID_BYTES - TIME_BYTES))}`;
     },
   };
 }
