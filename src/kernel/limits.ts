@@ -59,7 +59,12 @@ export const RESPONSE_BYTES_CONFIGURED_MAX = 100_000_000;
 export const CONNECT_TIMEOUT_MS = 5_000;
 /** A resolver that hangs must not hold the call for its whole time. */
 export const RESOLVE_TIMEOUT_MS = 5_000;
-export const RESPONSE_HEADERS_BYTES_MAX = 65_536;
+/** Names and values together. Servers send a tenth of it; each line costs a multiple of its bytes until it is collected. */
+export const RESPONSE_HEADERS_BYTES_MAX = 32_768;
+/** Ten thousand lines of four bytes fit into the bytes; each is scrubbed and passed on for itself. */
+export const RESPONSE_HEADERS_MAX = 256;
+/** A server says a few times that it is still at work (102, 103); a flood of it would cost a core for the whole call. */
+export const INTERIM_ANSWERS_MAX = 32;
 /** corpus, URL rule 1. */
 export const URL_BYTES_MAX = 8_192;
 /** Text of one field of a call; the URL gate and the token reader have the exact bounds. */

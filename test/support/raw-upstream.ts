@@ -1,6 +1,5 @@
 // Upstreams that misbehave: real sockets under a script, and a call to them through the appliance's own dialler.
 import { createServer, type Server, type Socket } from 'node:net';
-import type { TestContext } from 'node:test';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { asFault, type Fault } from '#kernel/errors.ts';
 import { compileRedactor } from '#pipeline/redact.ts';
@@ -16,12 +15,19 @@ export type RawUpstream = {
   readonly connections: () => number;
   /** Connections that are open now. */
   readonly open: () => number;
+  /** Waits until none is open, and not for long. */
+  readonly allClosed: () => Promise<void>;
 };
 /** Called once per request head, with its number from 0. */
 export type Script = (socket: Socket, nth: number) => void;
 
+const CLOSED_MS = 3_000;
+
+/** A test, or whatever else says when it is over. */
+export type Ending = { readonly after: (end: () => void) => void };
+
 /** Raw bytes in, raw bytes out. Ends with the test. */
-export async function rawUpstream(t: TestContext, script: Script, tls?: TlsOptions): Promise<RawUpstream> {
+export async function rawUpstream(t: Ending, script: Script, tls?: TlsOptions): Promise<RawUpstream> {
   const requests: string[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -50,7 +56,20 @@ export async function rawUpstream(t: TestContext, script: Script, tls?: TlsOptio
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  return { port: address.port, requests, connections: () => connections, open: () => sockets.size };
+  const allClosed = async (): Promise<void> => {
+    const end = performance.now() + CLOSED_MS;
+    while (sockets.size > 0) {
+      if (performance.now() > end) throw new Error(`${sockets.size} connections stayed open`);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  };
+  return {
+    port: address.port,
+    requests,
+    connections: () => connections,
+    open: () => sockets.size,
+    allClosed,
+  };
 }
 
 /** Answers every request with the same bytes and leaves the connection open. */
@@ -87,7 +106,7 @@ const BODY_BYTES_MAX = 1_000_000;
 const NOTHING = { code: 'OK', metadata: {}, detail: '', status: 0, headers: [], body: '' };
 
 /** Dials loopback under whatever name the call gives, sends, and scrubs the answer. */
-export function openLine(t: TestContext, setup: LineSetup = {}): Line {
+export function openLine(t: Ending, setup: LineSetup = {}): Line {
   const resolver = setup.resolver ?? (async () => setup.addresses ?? ['127.0.0.1']);
   const upstream = createUpstream({ resolver, closed: () => false });
   t.after(() => upstream.close());

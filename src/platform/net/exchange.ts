@@ -2,7 +2,7 @@
 // known at every moment whether the first byte may have left, and every end that is not the whole answer is a Fault.
 import type { Dispatcher } from 'undici';
 import { asFault, Fault } from '#kernel/errors.ts';
-import { UPSTREAM_HELD_BYTES_MAX } from '#kernel/limits.ts';
+import { INTERIM_ANSWERS_MAX, RESPONSE_HEADERS_MAX, UPSTREAM_HELD_BYTES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 
 type Header = readonly [name: string, value: string];
@@ -77,6 +77,7 @@ class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
   #timer: NodeJS.Timeout | undefined;
   /** Whether the first byte may have left. */
   #departed = false;
+  #interim = 0;
   #queue: Uint8Array[] = [];
   #held = 0;
   #ended = false;
@@ -114,15 +115,16 @@ class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
   }
 
   onResponseStart(controller: Controller, status: number): void {
-    if (status < 200) return;
+    if (status < 200) {
+      this.#interim += 1;
+      if (this.#interim > INTERIM_ANSWERS_MAX)
+        this.#withhold(`more than ${INTERIM_ANSWERS_MAX} interim answers`);
+      return;
+    }
     this.status = status;
     this.headers = pairs(controller.rawHeaders);
     const problem = framingProblem(this.headers);
-    if (problem !== undefined) {
-      const metadata = { sent: true, upstream_status: status, reason: 'framing' };
-      this.#fail(new Fault('RESPONSE_WITHHELD', { detail: problem, metadata }));
-      return;
-    }
+    if (problem !== undefined) return this.#withhold(problem);
     if (this.#streamMs !== undefined) {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(this.#late, this.#streamMs);
@@ -181,6 +183,11 @@ class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     return iterate(this, () => this.discard());
+  }
+
+  #withhold(detail: string): void {
+    const metadata = { sent: true, reason: 'framing' };
+    this.#fail(new Fault('RESPONSE_WITHHELD', { detail, metadata }));
   }
 
   /** Ends what has not ended; the connection is closed, since another request would read what is left of this one. */
@@ -243,6 +250,7 @@ const latin1 = (value: Buffer | string | undefined): string =>
 
 /** Two readings of where the body ends are an attack or a fault; either way it is not shown. */
 function framingProblem(headers: readonly Header[]): string | undefined {
+  if (headers.length > RESPONSE_HEADERS_MAX) return `more than ${RESPONSE_HEADERS_MAX} headers`;
   let length: string | undefined;
   let coding: string | undefined;
   for (const [name, value] of headers) {
