@@ -1,5 +1,6 @@
 // The only dialler (invariant 11): one resolution, checked answers, the name kept in Host and SNI, TLS always verified.
 // No redirects, retries, cookies, caches, environment proxies or decompression.
+import { constants } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
 import type { Pool } from 'undici';
@@ -147,6 +148,8 @@ function secure(socket: Socket, { host, caPem }: Peer): Promise<Socket> {
       host,
       ...(isIP(host) === 0 ? { servername: host } : {}),
       minVersion: 'TLSv1.2',
+      // A second handshake could bring another certificate, and the name in it is judged after the first one only.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       // Said here, so that no environment variable can switch verification off.
       rejectUnauthorized: true,
       ALPNProtocols: ['http/1.1'],
