@@ -98,6 +98,8 @@ export const UPSTREAM_HELD_BYTES_MAX = 65_536;
  * hangs would make all other agents wait in the line before it.
  */
 export const UPSTREAM_CONNECTIONS_MAX = 1_024;
+/** A longer body goes to a service piece by piece: what a socket of Node takes at once. */
+export const UPLOAD_PIECE_BYTES = 65_536;
 export const UPSTREAM_KEEP_ALIVE_MS = 10_000;
 /** Calls under way on the whole appliance; beyond it callers are told to wait. */
 export const CALLS_IN_FLIGHT_MAX = 1_024;

@@ -2,7 +2,12 @@
 // known at every moment whether the first byte may have left, and every end that is not the whole answer is a Fault.
 import type { Dispatcher } from 'undici';
 import { asFault, Fault } from '#kernel/errors.ts';
-import { INTERIM_ANSWERS_MAX, RESPONSE_HEADERS_MAX, UPSTREAM_HELD_BYTES_MAX } from '#kernel/limits.ts';
+import {
+  INTERIM_ANSWERS_MAX,
+  RESPONSE_HEADERS_MAX,
+  UPLOAD_PIECE_BYTES,
+  UPSTREAM_HELD_BYTES_MAX,
+} from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 
 type Header = readonly [name: string, value: string];
@@ -48,18 +53,33 @@ export function exchange(
 ): Promise<Result<UpstreamResponse>> {
   return new Promise((settle) => {
     const answer = new Answer(sending, signal, settle);
-    const { method, path, headers, body, timeoutMs } = sending;
+    const { method, path, timeoutMs } = sending;
     const options = {
       method: method as 'GET',
       path,
-      headers,
-      // undici takes any iterable and writes it piece by piece; its types name only Node's streams.
-      body: (body ?? null) as Uint8Array | null,
+      ...framed(sending),
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     };
     if (!signal.aborted) pool.dispatch(options, answer);
   });
+}
+
+/**
+ * undici takes any iterable and writes it piece by piece; its types name only Node's streams. A long body goes in pieces,
+ * too: undici closes a connection whose answer is there before the last piece has left, and would hand on one whose socket
+ * still holds the rest of a buffer, for the next call to wait behind.
+ */
+function framed({ headers, body }: Sending): { headers: string[]; body: Uint8Array | null } {
+  if (!(body instanceof Uint8Array) || body.length <= UPLOAD_PIECE_BYTES)
+    return { headers, body: (body ?? null) as Uint8Array | null };
+  const length = ['content-length', String(body.length)];
+  return { headers: [...headers, ...length], body: slices(body) as unknown as Uint8Array };
+}
+
+async function* slices(body: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.length; at += UPLOAD_PIECE_BYTES)
+    yield body.subarray(at, at + UPLOAD_PIECE_BYTES);
 }
 
 type Settle = (result: Result<UpstreamResponse>) => void;
