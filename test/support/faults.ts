@@ -23,7 +23,6 @@ export type Told = {
 export type Faults = {
   readonly appliance: Appliance;
   readonly bad: RawUpstream;
-  /** Further services by their name, with the line of their place. */
   readonly call: (form: Form, path: string, sending?: Sending) => Promise<Told>;
   /** The outcome entry of the call for this path, once it is there. */
   readonly outcome: (path: string) => Promise<Json>;
@@ -34,7 +33,6 @@ export type Sending = {
   readonly service?: string;
   readonly method?: string;
   readonly body?: string;
-  readonly signal?: AbortSignal;
 };
 export type FaultSetup = {
   /** By the first segment of the path. */
@@ -121,18 +119,35 @@ const mcp: Make = async (appliance, path, sending) => {
   return toldBy((result?.['structuredContent'] as Json | undefined) ?? { error: { code: text } });
 };
 
-/** By a bare socket: only this shows whether an answer that was begun was also ended. */
-const throughPath: Make = async (appliance, path, { service = 'bad', method = 'GET', body = '' }) => {
-  const client = rawClient(appliance);
+/** The bytes of a call in one of the forms, as a bare socket sends them. */
+export function bytesOf(
+  form: Form,
+  { port, apiKey }: Appliance,
+  at: Sending & { readonly path: string },
+): string {
+  const { path, service = 'bad', method = 'GET', body = '' } = at;
+  const params = { name: 'stack_proxy_request', arguments: callOf(path, at) };
+  const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params };
+  const [line, type, content] = {
+    path: [`${method} /proxy/${service}${path}`, 'text/plain', body],
+    envelope: ['POST /v1/proxy', 'application/json', JSON.stringify(callOf(path, at))],
+    mcp: ['POST /mcp', 'application/json', JSON.stringify(message)],
+  }[form] as [string, string, string];
   const lines = [
-    `${method} /proxy/${service}${path} HTTP/1.1`,
-    `Host: localhost:${appliance.port}`,
-    `Authorization: Bearer ${appliance.apiKey}`,
+    `${line} HTTP/1.1`,
+    `Host: localhost:${port}`,
+    `Authorization: Bearer ${apiKey}`,
     'X-Stack-Agent: clerk',
-    'Connection: close',
-    ...(body === '' ? [] : [`Content-Length: ${body.length}`]),
+    ...(content === '' ? [] : [`Content-Type: ${type}`, `Content-Length: ${content.length}`]),
+    ...(form === 'path' ? ['Connection: close'] : []),
   ];
-  client.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  return `${lines.join('\r\n')}\r\n\r\n${content}`;
+}
+
+/** By a bare socket: only this shows whether an answer that was begun was also ended. */
+const throughPath: Make = async (appliance, path, sending) => {
+  const client = rawClient(appliance);
+  client.write(bytesOf('path', appliance, { ...sending, path }));
   const text = await client.until();
   client.socket.destroy();
   const [head = '', rest = ''] = text.split(/\r\n\r\n(.*)/s);
