@@ -30,6 +30,8 @@ export const AGENT_DESCRIPTION_CHARS_MAX = 256;
 /** Ids, names and cursors in a call: longer ones are none of ours and reach no query. */
 export const ID_CHARS_MAX = 100;
 export const SERVICE_NAME_CHARS_MAX = 64;
+/** Models read it with every list of services: a name, and no page. */
+export const SERVICE_TITLE_CHARS_MAX = 100;
 /** Texts inside a wish for a passport: a scope, a constraint's path and value. */
 export const SCOPE_CHARS_MAX = 200;
 export const CONSTRAINT_VALUE_CHARS_MAX = 1_000;

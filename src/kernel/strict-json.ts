@@ -139,10 +139,10 @@ function readMember(cursor: Cursor, object: Record<string, unknown>, depth: numb
   if (cursor.text[cursor.at] !== '"') throw new Refusal('is not valid JSON');
   const name = readString(cursor);
   if (Object.hasOwn(object, name)) throw new Refusal('repeats a member name');
+  // Schemas pass it over without a word, and other readers take it for the object's prototype.
+  if (name === '__proto__') throw new Refusal('has a member named __proto__');
   skipBlank(cursor);
   expect(cursor, ':');
   skipBlank(cursor);
-  const value = readValue(cursor, depth + 1);
-  // defineProperty: `__proto__` becomes a plain member and touches no prototype.
-  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+  object[name] = readValue(cursor, depth + 1);
 }

@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { ARGUMENT_PLACES, OPERATORS } from '#features/policy/model.ts';
-import { SERVICE_NAME_CHARS_MAX } from '#kernel/limits.ts';
+import { isPlainLine } from '#kernel/hostile-text.ts';
+import { SERVICE_NAME_CHARS_MAX, SERVICE_TITLE_CHARS_MAX } from '#kernel/limits.ts';
 import { isPrivateRange } from '#platform/net/address.ts';
 
 const HOST_RULE = /^(?:\*\.)?[a-z0-9][a-z0-9.-]*[a-z0-9]$/;
@@ -42,7 +43,12 @@ export const actionCall = z.union([
 
 export const serviceSettings = z.strictObject({
   use: z.string().optional().describe('Name of a catalogue entry; the keys beside it win.'),
-  title: z.string().optional().describe('Name shown to people.'),
+  title: z
+    .string()
+    .max(SERVICE_TITLE_CHARS_MAX, `must have at most ${SERVICE_TITLE_CHARS_MAX} characters`)
+    .refine(isPlainLine, 'must be one line without control, bidi and invisible characters')
+    .optional()
+    .describe('Name shown to people.'),
   base_url: z.string().describe('Every call goes below this URL. With use, the catalogue has it.'),
   hosts: z
     .array(

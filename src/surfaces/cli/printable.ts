@@ -1,9 +1,6 @@
 // What came from elsewhere must not steer the terminal or show itself in another order: control, bidi and invisible
 // characters are written as escapes (security.md 4.10).
-
-/** C0 and C1 controls, soft hyphen, bidi marks and overrides, zero-width and line separators, tags, lone surrogates. */
-const HOSTILE =
-  /[\p{Cc}\p{Cs}\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+import { HOSTILE } from '#kernel/hostile-text.ts';
 
 /** For people: one line, `\u{202e}` in place of what must not be shown. */
 export const printable = (text: string): string =>
