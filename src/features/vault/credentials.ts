@@ -68,7 +68,11 @@ declare const loaded: unique symbol;
 export type Loaded = { readonly [loaded]: true; readonly held: ReadonlyMap<Service, Held> };
 
 /** A value that was in force, and how its service sent it. */
-type Replaced = { readonly held: Bound; readonly inject: Inject | undefined; readonly untilMs: number };
+type Replaced = {
+  readonly held: Pick<Bound, 'sealed' | 'binding' | 'mark'>;
+  readonly inject: Inject | undefined;
+  readonly untilMs: number;
+};
 
 const MARK_KEY_BYTES = 32;
 
@@ -95,16 +99,19 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
     const pairs = [...services].map((service) => [service, loadOne(service, { ...deps, markKey })] as const);
     return { held: new Map(pairs) } as unknown as Loaded;
   };
-  const adopt = (next: Loaded): void => {
+  const keep = (left: readonly Omit<Replaced, 'untilMs'>[]): void => {
     const now = deps.host.monotonicMs();
-    const left = inForce.flatMap((service) => {
-      const bound = boundOf(service);
-      return bound === undefined
-        ? []
-        : [{ held: bound, inject: service.inject, untilMs: now + REPLACED_SECRET_KEPT_MS }];
-    });
     const live = replaced.filter(({ untilMs }) => untilMs > now);
-    replaced = distinct([...live, ...left]).slice(-REPLACED_SECRETS_MAX);
+    const more = left.map((one) => ({ ...one, untilMs: now + REPLACED_SECRET_KEPT_MS }));
+    replaced = distinct([...live, ...more]).slice(-REPLACED_SECRETS_MAX);
+  };
+  const adopt = (next: Loaded): void => {
+    keep(
+      inForce.flatMap((service) => {
+        const bound = boundOf(service);
+        return bound === undefined ? [] : [{ held: bound, inject: service.inject }];
+      }),
+    );
     for (const [service, value] of next.held) known.set(service, value);
     before = inForce;
     inForce = [...next.held.keys()];
@@ -121,6 +128,7 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
       const next = await allSecrets(deps.reader);
       // A row's id stands for its value: rows that a rotation has moved hold the same secrets.
       if (next.length !== rows.length || next.some(({ id }, at) => id !== rows[at]?.id)) version += 1;
+      keep(gone(rows, next).flatMap((row) => formerly(row, [...inForce, ...before])));
       rows = next;
     },
     rows: () => rows,
@@ -134,6 +142,23 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
         })
         .map(([{ name }]) => name),
   };
+}
+
+/** Deleted, or set twice since: a call under way may have been sent with it. */
+function gone(rows: readonly SecretRow[], next: readonly SecretRow[]): readonly SecretRow[] {
+  const left = new Set(next.map(({ id }) => id));
+  return rows.filter(({ id }) => !left.has(id));
+}
+
+function formerly(row: SecretRow, services: readonly Service[]): readonly Omit<Replaced, 'untilMs'>[] {
+  const held = { sealed: row, binding: rowBinding(row), mark: row.id };
+  return injectsOf(row, services).map((inject) => ({ held, inject }));
+}
+
+/** How the value is sent; also one that no service sends is looked for. */
+function injectsOf(row: SecretRow, services: readonly Service[]): readonly (Inject | undefined)[] {
+  const injects = services.filter(({ name }) => name === row.service).map(({ inject }) => inject);
+  return injects.length === 0 ? [undefined] : injects;
 }
 
 /** A reload that changes nothing must not fill the list with one value many times. */
@@ -259,7 +284,6 @@ function* plaintexts(known: Known, keyring: Keyring): Generator<Sensitive<string
   const services = [...known.inForce, ...known.before];
   for (const row of known.rows) {
     const text = plain(keyring, row, rowBinding(row));
-    const injects = services.filter(({ name }) => name === row.service).map(({ inject }) => inject);
-    for (const inject of injects.length === 0 ? [undefined] : injects) yield* forms(inject, text);
+    for (const inject of injectsOf(row, services)) yield* forms(inject, text);
   }
 }
