@@ -190,7 +190,7 @@ describe('invariant 8: a config that is read again', () => {
   });
 });
 
-describe('invariant 8: 200 reloads under load, every third one broken', () => {
+describe('invariant 8, corpus R022: 200 reloads under load, every second one broken', () => {
   it('fail no call, and no broken one takes effect', { timeout: 180_000 }, async () => {
     let running = true;
     let calls = 0;
@@ -205,7 +205,7 @@ describe('invariant 8: 200 reloads under load, every third one broken', () => {
     const clients = [client(), client(), client(), client()];
     const outcomes = { applied: 0, refused: 0 };
     for (let turn = 1; turn <= 200; turn += 1) {
-      const broken = turn % 3 === 0;
+      const broken = turn % 2 === 0;
       const agent = `  turn-${turn}: { services: { ledger: [ "ledger:calls:read" ] } }`;
       const line = broken ? '    approvall: writes' : `    title: Turn ${turn}`;
       await replaceFile(fileOf({ service: line, agents: agent }));
@@ -220,7 +220,7 @@ describe('invariant 8: 200 reloads under load, every third one broken', () => {
     running = false;
     await Promise.all(clients);
     assert.deepEqual(surprises, []);
-    assert.deepEqual(outcomes, { applied: 134, refused: 66 });
+    assert.deepEqual(outcomes, { applied: 100, refused: 100 });
     assert.ok(calls >= 200, `${calls} calls`);
     const chain = await askLocally(at, '/v1/audit/verify-chain');
     assert.equal(chain.body['valid'], true, chain.text);
