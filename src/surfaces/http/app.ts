@@ -44,12 +44,18 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   return (request, response) => {
     response.once('finish', () => surface.measure.request(channel, response.statusCode));
     const fault = judge(request);
-    if (fault !== undefined) return sendFault(response, fault);
+    if (fault !== undefined) return turnAway(response, fault);
     // Beside the router, which would decode the path to find a route: here the raw text is the call.
     if (proxy !== undefined && isProxyTarget(request.url)) return proxy(request, response);
     if (expectsContinue(request)) response.writeContinue();
     route(request, response);
   };
+}
+
+/** Where such a request ends may be a matter of opinion: nothing behind it is read. */
+function turnAway(response: ServerResponse, fault: Fault): void {
+  response.setHeader('connection', 'close');
+  sendFault(response, fault);
 }
 
 type Guard = (request: IncomingMessage) => Fault | undefined;

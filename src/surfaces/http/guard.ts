@@ -36,6 +36,8 @@ export function guardRequest(request: IncomingMessage, list: HostList | undefine
     const stranger = guardOrigin(request, list);
     if (stranger !== undefined) return stranger;
   }
+  const unread = framingProblem(request);
+  if (unread !== undefined) return invalid(unread);
   const target = request.url ?? '';
   if (!target.startsWith('/')) return invalid('request target is not in origin form');
   // Its path and query are the service's, for the URL gate to judge as they were written; only ours may not be in them.
@@ -46,6 +48,15 @@ export function guardRequest(request: IncomingMessage, list: HostList | undefine
   }
   const names = [...new URLSearchParams(query).keys()].map((name) => name.toLowerCase());
   return names.some((name) => TOKEN_PARAMETERS.includes(name)) ? leaked() : undefined;
+}
+
+/** Node's parser takes any list of codings that ends in chunked, and versions that are not its own. */
+function framingProblem({ headers, httpVersion }: IncomingMessage): string | undefined {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return `HTTP/${httpVersion} is not spoken here`;
+  const coding = headers['transfer-encoding'];
+  return coding === undefined || coding.toLowerCase() === 'chunked'
+    ? undefined
+    : 'transfer-encoding must be chunked and nothing else';
 }
 
 const leaked = (): Fault =>

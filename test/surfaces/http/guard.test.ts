@@ -13,7 +13,7 @@ const LIST = hostList({
 
 function request(url: string, headers: readonly (readonly [string, string])[]): IncomingMessage {
   const map = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
-  return { url, headers: map, rawHeaders: headers.flat() } as unknown as IncomingMessage;
+  return { url, httpVersion: '1.1', headers: map, rawHeaders: headers.flat() } as unknown as IncomingMessage;
 }
 
 const get = (url: string, ...more: (readonly [string, string])[]) =>
