@@ -90,6 +90,7 @@ function edges([base, bits]: Block): string[] {
 
 const PUBLIC: NetworkRule = { kind: 'public' };
 const OPENED: NetworkRule = { kind: 'private', ranges: [] };
+const RULES: readonly NetworkRule[] = [PUBLIC, OPENED, { kind: 'loopback' }];
 
 function agrees(text: string): void {
   assert.equal(isAllowedAddress(text, PUBLIC), isPublic(text), text);
@@ -156,8 +157,7 @@ test('an IPv4 address inside an IPv6 one is never allowed, whatever it is and ho
         `2001:0:${high}:${low}::1`,
         `fe80::5efe:${address}`,
       ])
-        for (const rule of [PUBLIC, OPENED, { kind: 'loopback' } as const])
-          assert.equal(isAllowedAddress(text, rule), false, text);
+        for (const rule of RULES) assert.equal(isAllowedAddress(text, rule), false, text);
     }),
     { numRuns: 500 },
   );
@@ -192,15 +192,13 @@ test('what is no address of a dial is never allowed', () => {
     '8。8。8。8',
     '8.8.8.8\0',
   ])
-    for (const rule of [PUBLIC, OPENED, { kind: 'loopback' } as const])
-      assert.equal(isAllowedAddress(text, rule), false, JSON.stringify(text));
+    for (const rule of RULES) assert.equal(isAllowedAddress(text, rule), false, JSON.stringify(text));
 });
 
 test('one bad answer among good ones refuses the call, wherever it stands, and nothing is asked twice', async () => {
   const good = ['140.82.112.6', '2606:4700::1111', '1.1.1.1'];
-  const bad = [...SPECIAL4, ...SPECIAL6]
-    .map(([base]) => base)
-    .concat('::1', '::', 'fe80::1', '::ffff:1.1.1.1', 'x');
+  const special: readonly string[] = [...SPECIAL4, ...SPECIAL6].map(([base]) => base);
+  const bad = [...special, '::1', '::', 'fe80::1', '::ffff:1.1.1.1', 'x'];
   for (const one of bad) {
     for (let at = 0; at <= good.length; at += 1) {
       let asked = 0;

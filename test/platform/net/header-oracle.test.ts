@@ -86,12 +86,12 @@ const name = fc
 const headers = fc.array(fc.tuple(name, fc.constantFrom<unknown>(...VALUES)), { maxLength: 5 });
 /** Also where the operator lists what no list can open. */
 const rule = fc.record({
-  allow: fc.constantFrom(
+  allow: fc.constantFrom<readonly string[]>(
     [],
     ['x-request-id'],
     DECISIVE.map((text) => text.toLowerCase()),
   ),
-  injected: fc.constantFrom([], ['x-request-id']),
+  injected: fc.constantFrom<readonly string[]>([], ['x-request-id']),
   form: fc.constantFrom<HeaderRule['form']>('envelope', 'request'),
 });
 const folded = (text: string): string => text.toLowerCase().replaceAll('_', '-');
