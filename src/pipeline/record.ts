@@ -11,6 +11,7 @@ import type { AuditLayer, EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
 import { placeOfPeer } from '#platform/net/address.ts';
+import { holdsOwnToken } from '#platform/net/own-token.ts';
 import type { Committer } from './commit.ts';
 import type { Meter } from './measure.ts';
 
@@ -108,7 +109,7 @@ export function createRecorder({ committer, draft, host, log, measure }: Deps): 
     refusedCredential: async (source, fault) => {
       if (!fold.due(`${placeOfPeer(source)} ${fault.code}`, host.monotonicMs())) return;
       log.warn('credential refused', { source, code: fault.code });
-      const detail = { source, reason: fault.detail ?? fault.code };
+      const detail = { source, reason: cleared(fault.detail ?? fault.code) };
       const actor = { kind: 'anonymous', id: source };
       await commit(
         draft({
@@ -139,9 +140,9 @@ function denialFields({ action, caller, fault, trace, fields }: Denial): Partial
     session_id: caller.acting?.sessionId ?? null,
     passport_jti: caller.acting?.passportJti ?? null,
     ...traceFields(trace),
-    ...fields,
+    ...withoutTokens(fields ?? {}),
     error_code: fault.code,
-    detail: fault.detail === undefined ? {} : { reason: fault.detail },
+    detail: fault.detail === undefined ? {} : { reason: cleared(fault.detail) },
   };
 }
 
@@ -155,3 +156,14 @@ export const countJob = (recorder: Pick<Recorder, 'writeCounts'>): Job => ({
   everyMs: DENIAL_FOLD_MS,
   run: () => recorder.writeCounts(),
 });
+
+/** What was written where a name belongs may be a key; an entry never goes away. */
+const cleared = (text: string): string => (holdsOwnToken(text) ? '[redacted]' : text);
+
+function withoutTokens(fields: Partial<EntryDraft>): Partial<EntryDraft> {
+  const entries = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? cleared(value) : value,
+  ]);
+  return Object.fromEntries(entries) as Partial<EntryDraft>;
+}

@@ -282,7 +282,8 @@ function framingProblem(headers: readonly Header[]): string | undefined {
   if (coding === undefined) return undefined;
   if (length !== undefined) return 'both transfer-encoding and content-length';
   // A compressed transfer would hide a secret from the scrubber.
-  return coding.trim().toLowerCase() === 'chunked' ? undefined : `transfer-encoding ${coding}`;
+  // Which one is the service's own text, and may be the secret: it goes into no reason.
+  return coding.trim().toLowerCase() === 'chunked' ? undefined : 'a transfer-encoding other than chunked';
 }
 
 const WITHHELD = new Set(['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);

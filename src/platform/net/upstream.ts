@@ -139,6 +139,12 @@ function openSocket(address: string, port: number): Promise<Socket> {
   });
 }
 
+/** The names of a certificate are its owner's text. What Node advises after a semicolon is for its own command line. */
+const tlsReason = ({ code, message }: NodeJS.ErrnoException): string =>
+  code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+    ? 'the certificate is for other names'
+    : (message.split(';')[0] ?? message);
+
 type Peer = { readonly host: string; readonly caPem: string | undefined };
 
 function secure(socket: Socket, { host, caPem }: Peer): Promise<Socket> {
@@ -158,8 +164,7 @@ function secure(socket: Socket, { host, caPem }: Peer): Promise<Socket> {
     const timer = setTimeout(() => tls.destroy(new Error('handshake timed out')), CONNECT_TIMEOUT_MS);
     tls.once('error', (error) => {
       clearTimeout(timer);
-      // What Node advises after a semicolon is for its own command line.
-      reject(unreachable(`${host}: ${error.message.split(';')[0]}`, 'tls'));
+      reject(unreachable(`${host}: ${tlsReason(error)}`, 'tls'));
     });
     tls.once('secureConnect', () => {
       clearTimeout(timer);
