@@ -1,5 +1,6 @@
 // Searches bytes for a secret that must be nowhere (invariant 2): files as they lie on disk, and collected texts.
-// A secret is also looked for as base64, base64url, hex and percent-encoding, so that an encoding hides nothing.
+// A secret is also looked for as base64, base64url, hex, percent-encoding and JSON text, backwards and in UTF-16, so that
+// no encoding hides it.
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +8,10 @@ import { join } from 'node:path';
 /** The plain bytes and their usual disguises; base64 at all three alignments, without the uncertain edges. */
 function disguises(secret: string): Buffer[] {
   const plain = Buffer.from(secret, 'utf8');
-  const found = new Set([secret, encodeURIComponent(secret), plain.toString('hex')]);
+  const percent = encodeURIComponent(secret);
+  const hex = plain.toString('hex');
+  const found = new Set([secret, percent, encodeURIComponent(percent), hex, hex.toUpperCase()]);
+  found.add(JSON.stringify(secret).slice(1, -1)).add([...secret].reverse().join(''));
   for (const shift of [0, 1, 2]) {
     const padded = Buffer.concat([Buffer.alloc(shift), plain]);
     const first = shift === 0 ? 0 : 4;
@@ -15,7 +19,7 @@ function disguises(secret: string): Buffer[] {
     found.add(padded.toString('base64').slice(first, last));
     found.add(padded.toString('base64url').slice(first, last));
   }
-  return [...found].map((text) => Buffer.from(text, 'utf8'));
+  return [...[...found].map((text) => Buffer.from(text, 'utf8')), Buffer.from(secret, 'utf16le')];
 }
 
 export function holds(bytes: Buffer, secret: string): boolean {

@@ -40,16 +40,23 @@ export type FaultSetup = {
   readonly limits: string;
   /** Further services: name, and the YAML of their place in one line. */
   readonly places?: Readonly<Record<string, string>>;
+  /** Services whose secret is stored; the others have theirs in the environment. */
+  readonly stored?: readonly string[];
 };
 
-const serviceOf = (name: string, place: string): string => `
+const serviceOf = (name: string, place: string, secret: string): string => `
   ${name}:
     ${place}
     inject: { bearer: "{secret}" }
-    secret: { env: FAULT_SECRET }
+    secret: { ${secret} }
     actions: { "${name}:all:use": [ "GET /**", "POST /**" ] }`;
 
-export async function startFaults({ scripts, limits, places = {} }: FaultSetup): Promise<Faults> {
+export async function startFaults({
+  scripts,
+  limits,
+  places = {},
+  stored = [],
+}: FaultSetup): Promise<Faults> {
   const endings: (() => void)[] = [];
   const bad = await rawUpstream({ after: (end) => void endings.push(end) }, (socket, nth) => {
     const name = /^[A-Z]+ \/([^/ ]*)/.exec(bad.requests[nth] ?? '')?.[1] ?? '';
@@ -67,7 +74,9 @@ export async function startFaults({ scripts, limits, places = {} }: FaultSetup):
   };
   const appliance = await startAppliance({
     services: Object.entries(all)
-      .map(([name, place]) => serviceOf(name, place))
+      .map(([name, place]) =>
+        serviceOf(name, place, stored.includes(name) ? `vault: ${name}` : 'env: FAULT_SECRET'),
+      )
       .join(''),
     agents: `  clerk: { services: { ${Object.keys(all)
       .map((name) => `${name}: [ "${name}:*" ]`)

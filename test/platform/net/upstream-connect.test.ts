@@ -75,6 +75,31 @@ test('an upstream that drips its answer cannot stretch the time of the call', as
   assert.ok(performance.now() - began < 700, 'ended before the tenth drop');
 });
 
+test('a streamed answer may go on past the time of its head, for as long as a stream may last and no longer', async (t) => {
+  const server = await rawUpstream(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n');
+    const drip = setInterval(() => socket.write('x'), 50);
+    socket.on('close', () => clearInterval(drip));
+  });
+  const began = performance.now();
+  const seen = await openLine(t).call({ port: server.port, timeoutMs: 300, streamMs: 900 });
+  ended(seen, 'UPSTREAM_TIMEOUT', true);
+  const lasted = performance.now() - began;
+  assert.ok(lasted > 800 && lasted < 2_500, `${lasted} ms`);
+  await server.allClosed();
+});
+
+test('a pause within a streamed answer is as long as the time of a call at most', async (t) => {
+  const server = await rawUpstream(t, answering(`${HEAD_OF_TEN}half`));
+  const began = performance.now();
+  ended(
+    await openLine(t).call({ port: server.port, timeoutMs: 300, streamMs: 60_000 }),
+    'UPSTREAM_TIMEOUT',
+    true,
+  );
+  assert.ok(performance.now() - began < 3_000);
+});
+
 for (const [place, bytes, status] of [
   ['before any byte', '', undefined],
   ['within the status line', 'HTTP/1.', undefined],
