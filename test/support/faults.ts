@@ -162,7 +162,8 @@ const throughPath: Make = async (appliance, path, sending) => {
   const [head = '', rest = ''] = text.split(/\r\n\r\n(.*)/s);
   if (/^x-stack-error:/im.test(head)) return toldBy(JSON.parse(rest) as Json);
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1]);
-  return { code: isWhole(head, rest) ? 'OK' : 'BROKEN', metadata: {}, status, text: rest };
+  const ended = status === 204 || status === 304 ? rest === '' : isWhole(head, rest);
+  return { code: ended ? 'OK' : 'BROKEN', metadata: {}, status, text: rest };
 };
 
 function isWhole(head: string, rest: string): boolean {

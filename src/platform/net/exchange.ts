@@ -82,6 +82,9 @@ async function* slices(body: Uint8Array): AsyncGenerator<Uint8Array> {
     yield body.subarray(at, at + UPLOAD_PIECE_BYTES);
 }
 
+/** RFC 9110 15: three digits, the first one of five. */
+const STATUS_MAX = 599;
+
 type Settle = (result: Result<UpstreamResponse>) => void;
 type Controller = Dispatcher.DispatchController;
 
@@ -141,6 +144,7 @@ class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
         this.#withhold(`more than ${INTERIM_ANSWERS_MAX} interim answers`);
       return;
     }
+    if (status > STATUS_MAX) return this.#withhold(`a status over ${STATUS_MAX}`);
     this.status = status;
     this.headers = pairs(controller.rawHeaders);
     const problem = framingProblem(this.headers);
