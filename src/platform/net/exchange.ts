@@ -144,11 +144,14 @@ class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
         this.#withhold(`more than ${INTERIM_ANSWERS_MAX} interim answers`);
       return;
     }
-    if (status > STATUS_MAX) return this.#withhold(`a status over ${STATUS_MAX}`);
-    this.status = status;
-    this.headers = pairs(controller.rawHeaders);
-    const problem = framingProblem(this.headers);
-    if (problem !== undefined) return this.#withhold(problem);
+    const headers = pairs(controller.rawHeaders);
+    if (status <= STATUS_MAX) this.status = status;
+    const problem = status > STATUS_MAX ? `a status over ${STATUS_MAX}` : framingProblem(headers);
+    if (problem !== undefined) {
+      this.#withhold(problem);
+      return;
+    }
+    this.headers = headers;
     if (this.#streamMs !== undefined) {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(this.#late, this.#streamMs);

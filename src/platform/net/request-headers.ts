@@ -46,6 +46,20 @@ const FORBIDDEN = new Set([
   'authentication-info',
   'x-shopify-access-token',
   'dd-api-key',
+  'x-api-token',
+  'x-auth-key',
+  'x-auth-email',
+  'x-authorization',
+  'x-gitlab-token',
+  'x-session-token',
+  'x-xsrf-token',
+  'x-goog-iap-jwt-assertion',
+  'cf-access-jwt-assertion',
+  'cf-access-client-secret',
+  'remote-user',
+  'x-remote-user',
+  'x-authenticated-user',
+  'x-ms-client-principal',
   'x-passport-token',
   'x-stack-agent',
   'x-stack-intent',
@@ -56,7 +70,21 @@ const FORBIDDEN = new Set([
   'origin',
   'referer',
   'destination',
+  'x-forwarded',
+  'x-forward-for',
+  'forwarded-for',
   'x-host',
+  'x-host-override',
+  'x-http-host-override',
+  'x-originating-ip',
+  'x-remote-ip',
+  'x-remote-addr',
+  'x-azure-clientip',
+  'fly-client-ip',
+  'cf-connecting-ipv6',
+  'cf-worker',
+  'cdn-loop',
+  'x-accel-redirect',
   'x-real-ip',
   'x-client-ip',
   'true-client-ip',
@@ -119,7 +147,8 @@ const CONNECTION_OPTIONS = {
   // Clients that offer h2c (Java's) do so with every request; a server that does not take it up ignores it.
   request: new Set(['close', 'keep-alive', 'te', 'upgrade', 'http2-settings']),
 };
-const FORBIDDEN_PREFIX = /^(?:x-forwarded-|proxy-|sec-|x-amz-security|x-stack-|access-control-)/;
+const FORBIDDEN_PREFIX =
+  /^(?:x-forwarded-|x-original-|x-rewrite-|x-envoy-|proxy-|sec-|x-amz-security|x-stack-|access-control-)/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e]*$/;
 const MEDIA_TYPE =

@@ -3,16 +3,23 @@
 type Header = readonly [name: string, value: string];
 
 const STRIPPED = new Set([
+  // connection, session, credential, and what a browser would obey
+  'accept-ch',
   'alt-svc',
+  'authentication-info',
   'clear-site-data',
   'connection',
   'content-encoding',
   'content-length',
   'content-security-policy',
   'content-security-policy-report-only',
+  'critical-ch',
+  'document-policy',
   'expect-ct',
+  'feature-policy',
   'keep-alive',
   'nel',
+  'origin-agent-cluster',
   'permissions-policy',
   'proxy-authenticate',
   'proxy-authentication-info',
@@ -24,18 +31,31 @@ const STRIPPED = new Set([
   'service-worker-allowed',
   'set-cookie',
   'set-cookie2',
+  'set-login',
   'sourcemap',
+  'speculation-rules',
   'strict-transport-security',
   'te',
+  'timing-allow-origin',
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'use-as-dictionary',
   'www-authenticate',
+  'x-dns-prefetch-control',
   'x-frame-options',
+  'x-permitted-cross-domain-policies',
   'x-xss-protection',
+  // what a reverse proxy or a cache before us would obey: hand out a file of its own, ask elsewhere, keep the answer
+  'cdn-cache-control',
+  'cdn-loop',
+  'surrogate-control',
+  'x-lighttpd-send-file',
+  'x-sendfile',
 ]);
 const CONNECTION = 'connection';
-const STRIPPED_PREFIX = /^(?:access-control-|cross-origin-|proxy-|sec-|x-stack-)/;
+const STRIPPED_PREFIX =
+  /^(?:access-control-|cross-origin-|proxy-|sec-|x-accel-|x-litespeed-|x-reproxy-|x-sendfile-|x-stack-)/;
 
 /** Names may be in any case. */
 export function filterResponseHeaders(headers: readonly Header[]): Header[] {

@@ -53,3 +53,22 @@ for (const entry of corpus.entries.filter(
     assert.equal(kept.length > 0, entry.expect === 'relay');
   });
 }
+
+test('who a proxy says the caller is, and where it says the call goes, is refused though the service lists it', () => {
+  for (const name of [
+    'X-Forwarded',
+    'X-Forward-For',
+    'X-Original-Host',
+    'X-Rewrite-Path',
+    'X-Envoy-Original-Path',
+    'X-HTTP-Host-Override',
+    'Remote-User',
+    'x_remote_user',
+    'X-Accel-Redirect',
+    'X-Authorization',
+    'CF-Access-JWT-Assertion',
+  ]) {
+    const rule = { ...RULE, allow: [name.toLowerCase()] };
+    assert.equal(buildRequestHeaders([[name, 'a']], rule).ok, false, name);
+  }
+});

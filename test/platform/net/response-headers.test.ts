@@ -68,9 +68,30 @@ test('sessions, browser directives, other origins and our own names do not reach
     'Proxy-Status',
     'NEL',
     'Upgrade',
+    'Authentication-Info',
+    'Accept-CH',
+    'Feature-Policy',
+    'Set-Login',
+    'Timing-Allow-Origin',
   ]) {
     assert.deepEqual(filterResponseHeaders([[name, 'a']]), [], name);
   }
+});
+
+test('a proxy or a cache before us is told nothing by a service', () => {
+  for (const name of [
+    'X-Accel-Redirect',
+    'x-accel-expires',
+    'X-Accel-Buffering',
+    'X-Sendfile',
+    'X-Sendfile-Temporary',
+    'X-LIGHTTPD-send-file',
+    'X-LiteSpeed-Location',
+    'X-Reproxy-URL',
+    'Surrogate-Control',
+    'CDN-Cache-Control',
+  ])
+    assert.deepEqual(filterResponseHeaders([[name, '/etc/passwd']]), [], name);
 });
 
 test('only the absence of a coding is no coding', () => {
