@@ -8,7 +8,7 @@ import { answering, type Script } from '#test/support/raw-upstream.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const HANGING = 100;
-const CALLS = 40;
+const CALLS = 24;
 /** A call that waits for a hanging one takes all its eight seconds; the rest is the load of the machine. */
 const SLOWEST_MS = 4_000;
 const FORMS: readonly Form[] = ['envelope', 'path', 'mcp'];
