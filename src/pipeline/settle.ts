@@ -29,8 +29,10 @@ export function createSettle(deps: Deps): Settle {
       const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
       const given = answer({ entryId: intended.intent.entry_id, durationMs });
       const closing = intended.claim?.finished(status, kept(given));
+      // The service was not heard to its end: what the entry counts is what was taken.
+      const detail = tally.cut ? { reason: 'the answer was cut at the limit' } : {};
       write(deps, intended, {
-        fields: { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs },
+        fields: { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs, detail },
         closing,
       });
       count(deps, intended, { end: endOf(status), durationMs });
