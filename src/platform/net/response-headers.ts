@@ -2,6 +2,7 @@
 
 type Header = readonly [name: string, value: string];
 
+/** Beside what `STRIPPED_PREFIX` covers. */
 const STRIPPED = new Set([
   // connection, session, credential, and what a browser would obey
   'accept-ch',
@@ -21,9 +22,6 @@ const STRIPPED = new Set([
   'nel',
   'origin-agent-cluster',
   'permissions-policy',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-connection',
   'public-key-pins',
   'refresh',
   'report-to',
