@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { closedLoop } from './closed-loop.ts';
 import { monotonicUs } from './event-streams.ts';
+import { oursMcpSystems } from './mcp-systems.ts';
 import { warmUp } from './measure.ts';
 import { type OursSetup, startOurs } from './ours.ts';
 import { type CpuProfile, type Period, type ThreadProfile, threadProfile } from './profile-parts.ts';
@@ -53,7 +54,7 @@ export async function profileOurs({
   const ours = await startOurs({ ...setup, program });
   atEnd(ours.appliance.dispose);
   try {
-    const system = oursSystems(ours).find((one) => one.id === id);
+    const system = [...oursSystems(ours), ...oursMcpSystems(ours)].find((one) => one.id === id);
     if (system === undefined) throw new Error(`there is no form ${id}`);
     await warmUp(system, warmUpCalls);
     const target = await system.target();
