@@ -16,6 +16,7 @@ import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
 import type { IncomingDetector } from '#pipeline/inspect.ts';
 import { createIntend } from '#pipeline/intend.ts';
+import { followLate } from '#pipeline/late.ts';
 import type { Measures } from '#pipeline/measure.ts';
 import { createOnce } from '#pipeline/once.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
@@ -137,6 +138,7 @@ export function buildLines(deps: LineDeps) {
     if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
     if (action === 'vault.rotate_signing_key') await keys.follow();
   };
+  storage.onLate(followLate({ committer, draft, committed }));
   const line = createOperationLine({
     authenticator,
     committer,

@@ -12,7 +12,16 @@ import { type Db, openDatabase } from '#platform/storage/database.ts';
 import { migrate } from '#platform/storage/migrate.ts';
 import { startWriter, type Writer } from '#platform/storage/writer.ts';
 import { runWriter } from '#platform/storage/writer-loop.ts';
-import { adding, addonPath, agentsOf, chainOf, entry, type Folder, throwawayFolder } from './throwaway.ts';
+import {
+  adding,
+  addonPath,
+  agentsOf,
+  chainOf,
+  entry,
+  type Folder,
+  throwawayFolder,
+  UNHEARD,
+} from './throwaway.ts';
 
 let folder: Folder;
 let db: Db;
@@ -43,8 +52,7 @@ beforeEach(async () => {
   writer = await started;
 });
 /** As the appliance commits. */
-const commit = (unit: Unit): Promise<Result<Committed>> =>
-  createCommitter(writer, () => undefined).commit(unit);
+const commit = (unit: Unit): Promise<Result<Committed>> => createCommitter(writer, UNHEARD).commit(unit);
 
 afterEach(() => {
   port.close();
