@@ -12,7 +12,8 @@ import { inject, skipWithout } from '#test/support/machine.ts';
 import { askLocally } from '#test/support/requests.ts';
 
 const SOON_MS = 2_000;
-const SUITE_MS = 60_000;
+/** Ends a test that hangs; a busy machine takes its time. */
+const SUITE_MS = 240_000;
 
 describe('files of the state under a running appliance', { timeout: SUITE_MS }, () => {
   let faulty: Faulty;
