@@ -12,6 +12,7 @@ import { createAdmit } from '#pipeline/admit.ts';
 import { createAuthenticator } from '#pipeline/authenticate.ts';
 import { createAuthorize } from '#pipeline/authorize.ts';
 import type { OutgoingDetector } from '#pipeline/detect.ts';
+import { createFollower } from '#pipeline/follow.ts';
 import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
 import type { IncomingDetector } from '#pipeline/inspect.ts';
@@ -133,11 +134,12 @@ export function buildLines(deps: LineDeps) {
     authenticator: checkAuthenticator(() => config().services.values()),
     authorize: authorizeFrom((name) => checkService(live.service(name))),
   });
-  const committed = async (action: string): Promise<void> => {
+  const follower = createFollower(async (action) => {
     if (action.startsWith('secret.')) await credentials.reload();
     if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
     if (action === 'vault.rotate_signing_key') await keys.follow();
-  };
+  });
+  const { committed } = follower;
   storage.onLate(followLate({ committer, draft, committed }));
   const line = createOperationLine({
     authenticator,
@@ -157,7 +159,7 @@ export function buildLines(deps: LineDeps) {
     line,
     traffic,
     callsInFlight: places.taken,
-    jobs: [countJob(recorder), pruning],
+    jobs: [countJob(recorder), pruning, follower.job],
     /** What is still to be written when nobody calls any more. */
     finish: () => recorder.writeCounts(true),
   };

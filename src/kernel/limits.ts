@@ -208,10 +208,11 @@ export const PREPARED_STATEMENTS_MAX = 500;
 export const REMEMBERED_ROWS_MAX = 10_000;
 /** A lock of another program is told as what it is, before the disk would be taken for one that does not answer. */
 export const DATABASE_BUSY_TIMEOUT_MS = 300;
-/** Files of the state are looked at so often: what was replaced or removed is noticed within a second. */
+/**
+ * Files of the state are looked at so often: what was replaced or removed is noticed within a second. With the same beat an
+ * outage is tried, so that its end is found where nobody calls.
+ */
 export const STORAGE_LOOK_EVERY_MS = 500;
-/** While the log takes nothing, one try in this time finds out that it does again, also where nobody calls. */
-export const STORAGE_PROBE_EVERY_MS = 500;
 /** With less than this no entry is begun: SQLite needs room to put the log away, and says nothing when it lacks it then. */
 export const DISK_FREE_BYTES_MIN = 262_144;
 /** Entries of what was done already, kept until the log takes them: of each call under way, and some denials. */

@@ -67,11 +67,13 @@ export async function startWriter(worker: Worker, watch: WriterWatch = UNWATCHED
   let closing = false;
   let exited = false;
   /** Nobody waits longer for a disk that does not answer. */
-  const timer = setTimeout(() => {
-    if (!lane.isBusy() || condition.isDead()) return;
+  const stall = (batch: number): void => {
+    if (batch !== lane.batch() || !lane.isBusy() || condition.isDead()) return;
     condition.stall(NO_ANSWER);
     lane.giveUp(NO_ANSWER);
-  }, WRITER_STALL_MS).unref();
+  };
+  // An answer that came while this thread was busy is heard first.
+  const timer = setTimeout(() => setImmediate(stall, lane.batch()), WRITER_STALL_MS).unref();
   lane.onSent(() => timer.refresh());
   const fail = (trouble: Trouble): void => {
     condition.die(trouble, lane.depth() === 0);
@@ -121,6 +123,7 @@ function createLane(worker: Worker, nowMs: () => number) {
   const queue: Waiting[] = [];
   let inFlight: readonly Waiting[] = [];
   let sentMs = 0;
+  let batch = 0;
   let changes = 0;
   let due = false;
   let idle: (() => void) | undefined;
@@ -130,6 +133,7 @@ function createLane(worker: Worker, nowMs: () => number) {
     while (inFlight.length === 0 && queue.length > 0) {
       inFlight = handOver(worker, queue.splice(0, WRITER_BATCH_UNITS_MAX));
       sentMs = nowMs();
+      batch += 1;
       sending();
     }
     if (inFlight.length === 0) idle?.();
@@ -142,6 +146,8 @@ function createLane(worker: Worker, nowMs: () => number) {
   return {
     giveUp,
     isBusy: () => inFlight.length > 0,
+    /** Number of the batch that was sent last. */
+    batch: () => batch,
     isFull: () => queue.length >= WRITER_QUEUE_UNITS_MAX,
     depth: () => queue.length + inFlight.length,
     changes: () => changes,
