@@ -92,10 +92,19 @@ function buildAdmission({ storage: { reader, committer }, safe, live, draft, hos
   };
 }
 
+/** What is kept in memory of the vault is that of the database again. */
+function followChanges({ credentials, keyring, keys, storage }: LineDeps) {
+  return createFollower(async (action) => {
+    if (action.startsWith('secret.')) await credentials.reload();
+    if (action === 'vault.rotate') keyring.follow(await allKeyring(storage.reader));
+    if (action === 'vault.rotate_signing_key') await keys.follow();
+  });
+}
+
 export function buildLines(deps: LineDeps) {
-  const { storage, draft, credentials, keys, live, measures: measure, host, log } = deps;
+  const { storage, draft, credentials, live, measures: measure, host, log } = deps;
   const config = live.current;
-  const { reader, committer } = storage;
+  const { committer } = storage;
   const { verifier, authenticator, keyEnded } = buildAuthentication(deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
@@ -134,11 +143,7 @@ export function buildLines(deps: LineDeps) {
     authenticator: checkAuthenticator(() => config().services.values()),
     authorize: authorizeFrom((name) => checkService(live.service(name))),
   });
-  const follower = createFollower(async (action) => {
-    if (action.startsWith('secret.')) await credentials.reload();
-    if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
-    if (action === 'vault.rotate_signing_key') await keys.follow();
-  });
+  const follower = followChanges(deps);
   const { committed } = follower;
   storage.onLate(followLate({ committer, draft, committed }));
   const line = createOperationLine({

@@ -201,7 +201,7 @@ export const WRITER_BATCH_UNITS_MAX = 256;
  * A disk that has not taken a batch by then does not answer: whoever waits is refused, within the second of security.md 5.3.
  * A healthy disk takes milliseconds, one that has to spin up takes longer and the next try finds it awake.
  */
-export const WRITER_STALL_MS = 600;
+export const WRITER_STALL_MS = 800;
 /** Distinct statements are few and fixed; the bound only guards against a mistake. */
 export const PREPARED_STATEMENTS_MAX = 500;
 /** Rows of one kind that are remembered: the passports of a thousand agents, several times over; about 1 kB each. */
