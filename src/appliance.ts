@@ -1,6 +1,8 @@
 // Composition root: config and host in, one appliance out. Authority by wiring: each factory gets what it uses.
 import { rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
+import { newestEntryMs } from '#features/audit/store.ts';
 import { createSafe } from '#features/idempotency/safe.ts';
 import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
@@ -12,7 +14,13 @@ import { openKeyring } from '#features/vault/keyring.ts';
 import { openSigningKeys } from '#features/vault/signing-keys.ts';
 import { allKeyring } from '#features/vault/store.ts';
 import { stackOf } from '#kernel/errors.ts';
-import { CONFIG_WATCH_EVERY_MS } from '#kernel/limits.ts';
+import type { Job } from '#kernel/job.ts';
+import {
+  CONFIG_WATCH_EVERY_MS,
+  CUT_CALLS_LOOK_MS,
+  CUT_CALLS_SETTLE_MS,
+  STORAGE_LOOK_EVERY_MS,
+} from '#kernel/limits.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import type { Statement, Unit } from '#kernel/unit.ts';
 import { createMeasures, type Measures } from '#pipeline/measure.ts';
@@ -21,13 +29,14 @@ import { createDraft, type DraftEntry } from '#pipeline/record.ts';
 import { recover } from '#pipeline/recover.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
+import { resumeClock, watchClock } from '#pipeline/watch-clock.ts';
 import { watchStorage } from '#pipeline/watch-storage.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
 import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
 import type { Assets } from '#platform/host/assets.ts';
 import { readTextOrNothing } from '#platform/host/files.ts';
-import type { Host } from '#platform/host/host.ts';
+import type { Host, SystemHost } from '#platform/host/host.ts';
 import { type Schedule, startJobs } from '#platform/host/schedule.ts';
 import { type Watch, watchFiles } from '#platform/host/watch.ts';
 import type { Log, ProcessLog } from '#platform/log/log.ts';
@@ -47,7 +56,7 @@ import { type Cause, createLiveConfig, digestOf, type LiveConfig } from './live-
 import { haltOf, hold, rootKey } from './open-state.ts';
 
 export type Machine = {
-  readonly host: Host;
+  readonly host: SystemHost;
   readonly log: ProcessLog;
   readonly assets: Assets;
   readonly environment: (name: string) => string | undefined;
@@ -63,6 +72,8 @@ export type Appliance = {
   readonly firstKey: (another: boolean) => Promise<string | null>;
   /** Reads the config again; what comes of it is in the log. */
   readonly reload: () => Promise<void>;
+  /** Resolves when only a new start can tell what the disk has kept, with the reason. */
+  readonly failed: Promise<string>;
   readonly close: (graceMs: number) => Promise<void>;
 };
 
@@ -71,14 +82,16 @@ export async function openAppliance(config: Config, machine: Machine): Promise<A
   const envelope = createEnvelope(await loadSodium(), machine.host.randomBytes);
   const measures = createMeasures(machine.version);
   measures.configLoad('success', machine.host.nowMs());
+  const failed = Promise.withResolvers<string>();
   const held = hold(config, machine, {
     tryKey: (rows) => void openKeyring(rows, { envelope, host: machine.host, root }),
-    watch: watchStorage({ ...machine, measures }),
+    watch: watchStorage({ ...machine, measures, fatal: failed.resolve }),
   });
   // The surfaces load while the writer's thread comes up.
   const [storage] = await Promise.all([held, loadSurfaces()]);
   try {
-    return await assemble(config, machine, { root, envelope, storage, measures });
+    const state = { root, envelope, storage, measures };
+    return { ...(await assemble(config, machine, state)), failed: failed.promise };
   } catch (thrown) {
     await storage.close();
     throw haltOf(thrown);
@@ -94,12 +107,15 @@ type State = {
   readonly measures: Measures;
 };
 
-async function assemble(config: Config, machine: Machine, state: State): Promise<Appliance> {
+async function assemble(config: Config, machine: Machine, state: State): Promise<Omit<Appliance, 'failed'>> {
   const { host, log } = machine;
   const { storage, measures } = state;
   const draft = createDraft(host);
+  const { reader, committer } = storage;
+  const timing = { clock: host.clock, committer, draft, log };
+  await resumeClock((await newestEntryMs(reader)) ?? 0, timing);
   const base = await openBase(config, machine, { ...state, draft });
-  const unknown = await recover({ reader: storage.reader, committer: storage.committer, draft });
+  const unknown = await recover({ reader, committer, draft });
   if (unknown > 0) log.warn('calls of the last run ended unknown', { calls: unknown });
   let port = config.listen.port;
   const upstream = createUpstream({
@@ -110,20 +126,13 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   const safe = createSafe(state.envelope, state.root);
   const lines = buildLines({ ...base, ...state, draft, upstream, safe, host, log });
   const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
-  const { reader, committer } = storage;
-  const work = { reader, commit: committer.commit, draft, host };
-  const { keyring, credentials } = base;
-  const jobs = [
-    prunePassports(work),
-    emptyOldRingKeys({ ...work, log, keyring, moved: credentials.reload }),
-    ...lines.jobs,
-  ];
+  const jobs = [...jobsOf(storage, { ...base, ...timing, host }), ...lines.jobs];
   const listeners: Listener[] = [];
   measures.look({
+    ...sourcesOf(storage, host),
     isService: (name) => live.current().services.has(name),
     callsInFlight: lines.callsInFlight,
     connections: () => listeners.reduce((sum, listener) => sum + listener.connections(), 0),
-    writerQueue: storage.depth,
   });
   let schedule: Schedule | undefined;
   let watch: Watch | undefined;
@@ -157,12 +166,39 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     close: async (graceMs) => {
       watch?.stop();
       await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+      await settled(lines.callsInFlight);
       await schedule?.stop();
       await upstream.close();
       await lines.finish().catch((thrown) => unexpected(log, thrown));
       await storage.close();
     },
   };
+}
+
+const sourcesOf = ({ depth, failure, freeBytes }: Storage, { clock }: SystemHost) => ({
+  writerQueue: depth,
+  logAvailable: () => failure() === undefined,
+  freeBytes,
+  clockBehindMs: clock.behindMs,
+});
+
+/** Calls that were cut write their outcomes yet. */
+async function settled(callsInFlight: () => number): Promise<void> {
+  for (let looks = CUT_CALLS_SETTLE_MS / CUT_CALLS_LOOK_MS; looks > 0 && callsInFlight() > 0; looks -= 1)
+    await delay(CUT_CALLS_LOOK_MS);
+}
+
+type JobDeps = Parameters<typeof watchClock>[0] &
+  Pick<Base, 'keyring' | 'credentials'> & { readonly log: Log; readonly host: Host };
+
+function jobsOf({ reader, committer, tend }: Storage, deps: JobDeps): readonly Job[] {
+  const work = { ...deps, reader, commit: committer.commit };
+  return [
+    { name: 'tend the storage', everyMs: STORAGE_LOOK_EVERY_MS, run: tend },
+    watchClock(deps),
+    prunePassports(work),
+    emptyOldRingKeys({ ...work, moved: deps.credentials.reload }),
+  ];
 }
 
 type Behind = Pick<Surface, 'unready'> & {

@@ -12,10 +12,12 @@ import { createAdmit } from '#pipeline/admit.ts';
 import { createAuthenticator } from '#pipeline/authenticate.ts';
 import { createAuthorize } from '#pipeline/authorize.ts';
 import type { OutgoingDetector } from '#pipeline/detect.ts';
+import { createFollower } from '#pipeline/follow.ts';
 import { createForward } from '#pipeline/forward.ts';
 import { createInject } from '#pipeline/inject.ts';
 import type { IncomingDetector } from '#pipeline/inspect.ts';
 import { createIntend } from '#pipeline/intend.ts';
+import { followLate } from '#pipeline/late.ts';
 import type { Measures } from '#pipeline/measure.ts';
 import { createOnce } from '#pipeline/once.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
@@ -90,10 +92,19 @@ function buildAdmission({ storage: { reader, committer }, safe, live, draft, hos
   };
 }
 
+/** What is kept in memory of the vault is that of the database again. */
+function followChanges({ credentials, keyring, keys, storage }: LineDeps) {
+  return createFollower(async (action) => {
+    if (action.startsWith('secret.')) await credentials.reload();
+    if (action === 'vault.rotate') keyring.follow(await allKeyring(storage.reader));
+    if (action === 'vault.rotate_signing_key') await keys.follow();
+  });
+}
+
 export function buildLines(deps: LineDeps) {
-  const { storage, draft, credentials, keys, live, measures: measure, host, log } = deps;
+  const { storage, draft, credentials, live, measures: measure, host, log } = deps;
   const config = live.current;
-  const { reader, committer } = storage;
+  const { committer } = storage;
   const { verifier, authenticator, keyEnded } = buildAuthentication(deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
@@ -132,11 +143,9 @@ export function buildLines(deps: LineDeps) {
     authenticator: checkAuthenticator(() => config().services.values()),
     authorize: authorizeFrom((name) => checkService(live.service(name))),
   });
-  const committed = async (action: string): Promise<void> => {
-    if (action.startsWith('secret.')) await credentials.reload();
-    if (action === 'vault.rotate') deps.keyring.follow(await allKeyring(reader));
-    if (action === 'vault.rotate_signing_key') await keys.follow();
-  };
+  const follower = followChanges(deps);
+  const { committed } = follower;
+  storage.onLate(followLate({ committer, draft, committed }));
   const line = createOperationLine({
     authenticator,
     committer,
@@ -155,7 +164,7 @@ export function buildLines(deps: LineDeps) {
     line,
     traffic,
     callsInFlight: places.taken,
-    jobs: [countJob(recorder), pruning],
+    jobs: [countJob(recorder), pruning, follower.job],
     /** What is still to be written when nobody calls any more. */
     finish: () => recorder.writeCounts(true),
   };

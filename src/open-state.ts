@@ -2,19 +2,28 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { allKeyring } from '#features/vault/store.ts';
+import { Fault } from '#kernel/errors.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import { openStorage, type Storage, type StorageWatch } from '#pipeline/storage.ts';
 import type { Assets } from '#platform/host/assets.ts';
 import type { Host } from '#platform/host/host.ts';
 import { createKeyFile, keyFileExists, ROOT_KEY_BYTES, readKeyFile } from '#platform/host/key-file.ts';
+import { troubleOf } from '#platform/storage/trouble.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { Halt } from '#surfaces/cli/halt.ts';
 import type { Config } from './config.ts';
 
 type Around = { readonly host: Host; readonly assets: Assets };
 
-export const haltOf = (thrown: unknown): unknown =>
-  thrown instanceof Error && !(thrown instanceof Halt) ? new Halt(thrown.message, EXIT.refused) : thrown;
+export function haltOf(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof Halt) return thrown;
+  const trouble = thrown instanceof Fault ? thrown.detail : troubleOf(thrown)?.text;
+  const sentence =
+    trouble === undefined
+      ? thrown.message
+      : `${trouble}. Nothing is served; see to it and start again, \`stack doctor\` looks at the files`;
+  return new Halt(sentence, EXIT.refused);
+}
 
 export function rootKey({ keyFile, dataDir }: Config, { host }: Pick<Around, 'host'>): Sensitive<Uint8Array> {
   try {
@@ -46,7 +55,7 @@ export async function hold(
     storage = await openStorage(dataDir, {
       addonPath: assets.addonPath,
       program: assets.program,
-      nowMs: host.nowMs(),
+      host,
       inspect: async (reader) => tryKey(await allKeyring(reader)),
       watch,
     });

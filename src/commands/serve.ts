@@ -1,12 +1,12 @@
 // `stack serve`: the appliance from its start to its end. What a process is, signals above all, is handed in by `main.ts`.
 import type { Config } from '#config.ts';
-import { SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
+import { FATAL_GRACE_MS, SHUTDOWN_GRACE_MS } from '#kernel/limits.ts';
 import { urlOf } from '#platform/net/listening.ts';
 import type { Command, Given } from '#surfaces/cli/command.ts';
 import { EXIT } from '#surfaces/cli/exit.ts';
 import { say } from '#surfaces/cli/shell.ts';
 import { readConfigFile } from './config-file.ts';
-import { type Opening, open } from './open.ts';
+import { type Opened, type Opening, open } from './open.ts';
 
 export type Lifetime = {
   readonly pid: number;
@@ -34,10 +34,18 @@ export function serveCommand(opening: Opening, lifetime: Lifetime): Command {
 
 async function serve({ shell }: Given, config: Config, machine: Opening & Lifetime): Promise<number> {
   const { version, runtime } = machine;
-  const { appliance, log } = await open(config, machine);
+  // Before anything else: a signal that comes during the start waits for its end, and a hang-up ends nothing.
   const stopped = machine.untilStopped();
-  machine.onHangUp(() => void appliance.reload());
+  let reload: (() => void) | undefined;
+  let missed = false;
+  machine.onHangUp(() => {
+    missed = reload === undefined;
+    reload?.();
+  });
+  const { appliance, log } = await open(config, machine);
   const { port } = await appliance.listen();
+  reload = () => void appliance.reload();
+  if (missed) reload();
   const { sqliteVersion, synchronous } = appliance.check;
   const listening = urlOf({ ...config.listen, port });
   log.info('started', { address: listening, version, node: runtime, sqlite: sqliteVersion, synchronous });
@@ -48,9 +56,20 @@ async function serve({ shell }: Given, config: Config, machine: Opening & Lifeti
   };
   const forPeople = `listening on ${ready.listening}, agents use ${ready.mcp_url}`;
   say(shell, shell.outputIsTerminal ? forPeople : JSON.stringify(ready));
-  await stopped;
+  const failure = await Promise.race([stopped.then(() => undefined), appliance.failed]);
+  if (failure !== undefined) return failStop(failure, { appliance, log });
   log.info('stopping');
   await appliance.close(SHUTDOWN_GRACE_MS);
   log.info('stopped');
   return EXIT.done;
+}
+
+/**
+ * To go on could lose what was acknowledged: after a failed fsync the kernel may have dropped what it could not write, and a
+ * second fsync would say that all is well. The next start reads what is there and settles it.
+ */
+async function failStop(reason: string, { appliance, log }: Opened): Promise<number> {
+  await appliance.close(FATAL_GRACE_MS);
+  log.error('stopped: only a new start can tell what the disk has kept; start stack again', { reason });
+  return EXIT.refused;
 }

@@ -156,7 +156,7 @@ export const REFUSALS = {
   },
   AUDIT_UNAVAILABLE: {
     status: 503,
-    message: 'The log cannot take the entry, so nothing was done.',
+    message: 'State and log cannot be read or written now, so nothing was done.',
     next: 'The operator must look at /readyz and the disk; try again afterwards.',
   },
   VAULT_SEALED: {

@@ -165,6 +165,10 @@ export const FORWARDED_HOPS_MAX = 16;
 /** Security.md 5.9: SIGTERM ends within 10 s. */
 export const SHUTDOWN_GRACE_MS = 10_000;
 
+/** Calls that a stop has cut need a moment to write their outcomes; what does not come is "unknown" at the next start. */
+export const CUT_CALLS_SETTLE_MS = 2_000;
+export const CUT_CALLS_LOOK_MS = 10;
+
 export const CONFIG_BYTES_MAX = 1_048_576;
 export const CONFIG_NESTING_MAX = 32;
 /** Aliases written in the file, and nodes they may grow to: a bomb needs few of the first and many of the second. */
@@ -202,12 +206,32 @@ export const KEYRING_UNIT_TRIES = 5;
 export const WRITER_QUEUE_UNITS_MAX = 4_096;
 /** Units in one transaction: keeps one fsync's wait bounded. */
 export const WRITER_BATCH_UNITS_MAX = 256;
+/**
+ * A disk that has not taken a batch by then does not answer: whoever waits is refused, within the second of security.md 5.3.
+ * A healthy disk takes milliseconds, one that has to spin up takes longer and the next try finds it awake.
+ */
+export const WRITER_STALL_MS = 800;
 /** Distinct statements are few and fixed; the bound only guards against a mistake. */
 export const PREPARED_STATEMENTS_MAX = 500;
 /** Rows of one kind that are remembered: the passports of a thousand agents, several times over; about 1 kB each. */
 export const REMEMBERED_ROWS_MAX = 10_000;
-/** Two connections of one process only; the wait covers a checkpoint. */
-export const DATABASE_BUSY_TIMEOUT_MS = 5_000;
+/** A lock of another program is told as what it is, before the disk would be taken for one that does not answer. */
+export const DATABASE_BUSY_TIMEOUT_MS = 300;
+/**
+ * Files of the state are looked at so often: what was replaced or removed is noticed within a second. With the same beat an
+ * outage is tried, so that its end is found where nobody calls.
+ */
+export const STORAGE_LOOK_EVERY_MS = 500;
+/** With less than this no entry is begun: SQLite needs room to put the log away, and says nothing when it lacks it then. */
+export const DISK_FREE_BYTES_MIN = 262_144;
+/** Entries of what was done already, kept until the log takes them: of each call under way, and some denials. */
+export const OUTAGE_ENTRIES_MAX = 4_096;
+/** Of these in one unit: one fsync of bounded length. */
+export const OUTAGE_ENTRIES_PER_UNIT = 256;
+/** After a failed fsync the refusals still go out, and nothing else is waited for. */
+export const FATAL_GRACE_MS = 250;
+/** A thread whose disk does not answer is not waited for longer than this when the appliance stops. */
+export const WRITER_CLOSE_MS = 3_000;
 /** Calls without an outcome that one unit settles at start. */
 export const RECOVERY_CALLS_PER_UNIT = 500;
 /** Below the first, growth of the log is a matter of days; below the second, of minutes. */
@@ -217,6 +241,8 @@ export const DISK_FREE_BYTES_NONE = 50_000_000;
 export const DOCTOR_CHECK_TIMEOUT_MS = CALL_TIMEOUT_MS + CONNECT_TIMEOUT_MS + RESOLVE_TIMEOUT_MS;
 /** Services checked at once: a dead one costs seconds, and there may be dozens. */
 export const DOCTOR_CHECKS_AT_ONCE = 8;
+/** A clock that was set is noticed so soon; only the note of it hangs on that. */
+export const CLOCK_LOOK_EVERY_MS = 1_000;
 /** Leeway of other clocks; beyond it short-lived tokens of other systems begin to fail. */
 export const CLOCK_SKEW_SECONDS_MAX = 60;
 /** The command line asks a busy appliance patiently and an absent one not for long. */

@@ -1,9 +1,10 @@
 // Step 6: the intent entry is durable before anything leaves (invariant 1). Nothing has been opened or dialled yet.
 import { BLANK_ENTRY, saltedHash } from '#features/audit/entry.ts';
 import { toHex, utf8 } from '#kernel/bytes.ts';
+import { Fault } from '#kernel/errors.ts';
 import { NOTED_HEADER_CHARS_MAX, NOTED_HEADERS_MAX } from '#kernel/limits.ts';
 import type { Trace } from '#kernel/operation.ts';
-import { ok, type Result } from '#kernel/result.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Admitted } from './admit.ts';
@@ -38,11 +39,19 @@ export function createIntend({ committer, host }: Deps): Intend {
     const intent = intentOf(from, trace, host);
     const statements = claim?.opening(intent.entry_id) ?? [];
     const committed = await committer.commit({ statements, entries: [intent] });
-    if (!committed.ok) return committed;
+    if (!committed.ok) return refuse(unsent(committed.fault));
     const { upload } = from.from.from.payload;
     const metered = upload === undefined ? undefined : meter(upload, host.randomBytes(SALT_BYTES));
     return ok({ from, intent, claim, startedMs: host.monotonicMs(), upload: metered } as Intended);
   };
+}
+
+/** Whatever becomes of the entry, the call was not sent; one that comes late gets its outcome (late.ts). */
+function unsent({ code, detail, metadata: { reason } }: Fault): Fault {
+  return new Fault(code, {
+    ...(detail === undefined ? {} : { detail }),
+    metadata: reason === undefined ? {} : { reason },
+  });
 }
 
 export const traceOf = (trace: Trace): Partial<EntryDraft> => ({

@@ -41,6 +41,12 @@ export type Sources = {
   readonly callsInFlight: () => number;
   readonly connections: () => number;
   readonly writerQueue: () => number;
+  /** Whether what needs an entry of the log is done. */
+  readonly logAvailable: () => boolean;
+  /** On the disk of the data folder; undefined where it does not say. */
+  readonly freeBytes: () => number | undefined;
+  /** How far the machine's clock is behind the time that counts. */
+  readonly clockBehindMs: () => number;
 };
 
 export type Measures = Meter & {
@@ -222,7 +228,19 @@ function measureWriter(metrics: Metrics) {
   };
 }
 
-function watch(metrics: Metrics, { callsInFlight, connections, writerQueue }: Sources): void {
+function watch(metrics: Metrics, sources: Sources): void {
+  const { callsInFlight, connections, writerQueue, logAvailable, freeBytes, clockBehindMs } = sources;
+  metrics.gauge({ name: 'stack_log_available', help: '1 while the log takes entries, else 0.' }, () =>
+    logAvailable() ? 1 : 0,
+  );
+  metrics.gauge(
+    { name: 'stack_data_dir_free_bytes', help: 'Room for state and log; 0 where nobody can say.' },
+    () => freeBytes() ?? 0,
+  );
+  metrics.gauge(
+    { name: 'stack_clock_behind_seconds', help: 'How far the clock of the machine is behind the log.' },
+    () => clockBehindMs() / MS_PER_SECOND,
+  );
   metrics.gauge({ name: 'stack_calls_in_flight', help: 'Calls under way.' }, callsInFlight);
   metrics.gauge(
     { name: 'stack_listener_connections', help: 'Open connections, local socket included.' },

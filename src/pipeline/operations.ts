@@ -77,7 +77,9 @@ export function createOperationLine(deps: Deps): OperationLine {
 
 async function identify(deps: Deps, arrival: Arrival): Promise<Result<Caller>> {
   const caller = callerOf(deps, arrival);
-  if (!caller.ok) await deps.recorder.refusedCredential(arrival.source, caller.fault);
+  // A disk that cannot be read says nothing about the credential.
+  if (!caller.ok && caller.fault.status < 500)
+    await deps.recorder.refusedCredential(arrival.source, caller.fault);
   return caller;
 }
 

@@ -60,7 +60,7 @@ export type Recorder = {
 };
 
 type Deps = {
-  readonly committer: Committer;
+  readonly committer: Pick<Committer, 'commit' | 'keep'>;
   readonly draft: DraftEntry;
   readonly host: Host;
   readonly log: Log;
@@ -70,9 +70,11 @@ type Deps = {
 export function createRecorder({ committer, draft, host, log, measure }: Deps): Recorder {
   const fold = createFold({ windowMs: DENIAL_FOLD_MS, keysMax: DENIAL_FOLD_KEYS_MAX });
   const floods = createTally<Partial<EntryDraft>>({ windowMs: DENIAL_FOLD_MS, keysMax: FLOOD_FOLD_KEYS_MAX });
+  /** What was refused has happened, whether the log takes it now or later. */
   const commit = async (entry: EntryDraft): Promise<void> => {
-    const result = await committer.commit({ statements: [], entries: [entry] });
-    if (!result.ok) log.error('denial not committed', { action: entry.action, code: result.fault.code });
+    const unit = { statements: [], entries: [entry] };
+    const result = await committer.commit(unit);
+    if (!result.ok) committer.keep(unit, result.fault);
   };
   return {
     denial: async (denial) => {

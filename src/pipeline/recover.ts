@@ -17,7 +17,11 @@ export async function recover({ reader, committer, draft }: Deps): Promise<numbe
   for (;;) {
     const orphans = await reader.all(selectOrphans(RECOVERY_CALLS_PER_UNIT));
     if (orphans.length === 0) return found;
-    const entries = orphans.map((row) => draft(unknownOf(JSON.parse(row.bytes) as EntryDraft)));
+    const entries = orphans.map((row) => {
+      const intent = JSON.parse(row.bytes) as EntryDraft;
+      const detail = { reason: 'the process ended during the call' };
+      return draft({ ...sameCall(intent), outcome: 'unknown', detail });
+    });
     const statements = [loseKeys(orphans.map(({ entry_id }) => entry_id))];
     const committed = await committer.commit({ statements, entries });
     if (!committed.ok) throw committed.fault;
@@ -25,10 +29,11 @@ export async function recover({ reader, committer, draft }: Deps): Promise<numbe
   }
 }
 
-function unknownOf(intent: EntryDraft): Partial<EntryDraft> {
+/** What an outcome that nobody is left to write repeats of its intent. */
+export function sameCall(intent: EntryDraft): Partial<EntryDraft> {
   const { layer, action, agent_id, session_id, passport_jti, service, service_action, method, host, path } =
     intent;
-  const same = {
+  return {
     layer,
     action,
     agent_id,
@@ -39,11 +44,6 @@ function unknownOf(intent: EntryDraft): Partial<EntryDraft> {
     method,
     host,
     path,
-  };
-  return {
-    ...same,
-    outcome: 'unknown',
     refers_to: intent.entry_id,
-    detail: { reason: 'the process ended during the call' },
   };
 }

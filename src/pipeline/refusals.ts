@@ -22,10 +22,13 @@ export const AUTHENTICATE: readonly FaultCode[] = [
   'NOT_FOUND',
 ];
 
-/** RATE_LIMITED: the caller's other requests have taken its places, or a call is over a limit of its agent. */
-const OPERATIONS: readonly FaultCode[] = ['INVALID_REQUEST', 'RATE_LIMITED', 'INTERNAL'];
-/** The commit: a row count that does not fit, or a log that takes no entry. */
-const COMMIT: readonly FaultCode[] = ['CONFLICT', 'AUDIT_UNAVAILABLE'];
+/**
+ * RATE_LIMITED: the caller's other requests have taken its places, or a call is over a limit of its agent. AUDIT_UNAVAILABLE:
+ * every verb reads state, and a disk that cannot be read is the same trouble as a log that takes no entry.
+ */
+const OPERATIONS: readonly FaultCode[] = ['INVALID_REQUEST', 'RATE_LIMITED', 'AUDIT_UNAVAILABLE', 'INTERNAL'];
+/** The commit: a row count that does not fit. */
+const COMMIT: readonly FaultCode[] = ['CONFLICT'];
 
 /** In the order of the steps. */
 const TRAFFIC: readonly FaultCode[] = [

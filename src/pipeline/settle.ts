@@ -71,7 +71,7 @@ type Ending = {
 };
 
 function write(
-  { committer, host, log }: Deps,
+  { committer, host }: Deps,
   { intent, claim, upload }: Intended,
   { fields, closing = [] }: Ending,
 ): void {
@@ -86,9 +86,10 @@ function write(
     refers_to: intent.entry_id,
     ...(upload === undefined ? fields : { ...upload.tally(), ...fields }),
   };
-  const failed = ({ code, detail }: Fault): void =>
-    log.error('outcome entry not committed', { entry_id: intent.entry_id, code, detail });
   const unit = { statements: closing, entries: [entry] };
-  if (claim === undefined) committer.note(unit, failed);
-  else claim.settled(committer.commit(unit).then((result) => (result.ok ? undefined : failed(result.fault))));
+  if (claim === undefined) committer.note(unit);
+  else
+    claim.settled(
+      committer.commit(unit).then((result) => (result.ok ? undefined : committer.keep(unit, result.fault))),
+    );
 }

@@ -3,21 +3,32 @@ import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { headOf } from '#features/audit/store.ts';
 import type { ChainReport } from '#features/audit/verify.ts';
+import type { Fault } from '#kernel/errors.ts';
+import type { EntryDraft } from '#kernel/unit.ts';
+import type { Host } from '#platform/host/host.ts';
 import { spawnWorker, type WorkerProgram } from '#platform/host/worker.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { openDatabase, type SelfCheck, selfCheck } from '#platform/storage/database.ts';
+import { openDatabase, putAway, type SelfCheck, selfCheck } from '#platform/storage/database.ts';
 import { lockFolder } from '#platform/storage/lock.ts';
 import { migrate } from '#platform/storage/migrate.ts';
 import { openReader } from '#platform/storage/reader.ts';
+import { type Trouble, troubleOf, unavailable } from '#platform/storage/trouble.ts';
 import { startWriter, type WriterWatch } from '#platform/storage/writer.ts';
 import { type Committer, type Committing, createCommitter } from './commit.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { createOutage, type Ended, type Outage } from './outage.ts';
+import { createDraft } from './record.ts';
+import type { Scanned } from './scan-worker.ts';
+import { type Tending, tendFiles } from './tend.ts';
 
-export type Storage = {
+export type Storage = Tending & {
   readonly reader: Reader;
   readonly committer: Committer;
   readonly check: SelfCheck;
+  /** Why nothing can be logged now; undefined when all is well. */
   readonly failure: () => string | undefined;
+  /** `listener` is told of entries that were committed after their caller had been refused. */
+  readonly onLate: (listener: (entries: readonly EntryDraft[]) => void) => void;
   /** Units that wait for the writer or are with it. */
   readonly depth: () => number;
   readonly scanChain: () => Promise<ChainReport>;
@@ -27,22 +38,39 @@ export type Storage = {
 type Options = {
   readonly addonPath: string;
   readonly program: (name: 'commit-worker' | 'scan-worker') => WorkerProgram;
-  readonly nowMs: number;
+  readonly host: Host;
   /** Looks at a state that exists before anything is written to it, the schema included; what it throws is the end. */
   readonly inspect: (reader: Reader) => Promise<void>;
   readonly watch?: StorageWatch;
 };
 
 /** Looks on, for metrics and the process log. */
-export type StorageWatch = WriterWatch & {
+export type StorageWatch = Pick<WriterWatch, 'nowMs' | 'batch'> & {
   readonly committed: Committing;
+  /** The log takes nothing; what needs an entry is refused. */
+  readonly outageBegan: (reason: string) => void;
+  readonly outageEnded: (facts: Ended) => void;
+  /** An entry that can never be written: a mistake of ours. */
+  readonly unfit: (entry: EntryDraft, reason: string) => void;
+  /** Only a new start can tell what the disk has kept. */
+  readonly fatal: (reason: string) => void;
   /** Number of the last entry at the start. */
   readonly auditHead: (seq: number) => void;
+};
+const UNWATCHED: StorageWatch = {
+  nowMs: () => 0,
+  batch: () => undefined,
+  committed: () => undefined,
+  outageBegan: () => undefined,
+  outageEnded: () => undefined,
+  unfit: () => undefined,
+  fatal: () => undefined,
+  auditHead: () => undefined,
 };
 
 /** `undefined`: another instance holds the folder. Throws SchemaMismatch, or what SQLite says. */
 export async function openStorage(folder: string, options: Options): Promise<Storage | undefined> {
-  const { addonPath, program, watch } = options;
+  const { addonPath, program, host, watch = UNWATCHED } = options;
   const lock = lockFolder(folder, addonPath);
   if (lock === undefined) return undefined;
   const file = join(folder, 'stack.db');
@@ -53,15 +81,44 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
     await inspect(file, options);
     const check = prepare(file, options);
     thread.postMessage('open');
-    const writer = await startWriter(thread, watch);
-    const reader = openReader(file, addonPath, writer.changes);
+    const told = { late: (_entries: readonly EntryDraft[]): void => undefined };
+    const outage: Outage = createOutage({
+      commit: (unit) => committer.commit(unit),
+      draft: createDraft(host),
+      nowMs: host.nowMs,
+      began: watch.outageBegan,
+      ended: watch.outageEnded,
+      unfit: (entry, fault) => watch.unfit(entry, fault.detail ?? fault.code),
+    });
+    const writer = await startWriter(thread, {
+      ...watch,
+      // Its end is found by the outage's own probe, so that a disk that comes and goes is one outage.
+      trouble: (reason) => (reason === undefined ? undefined : outage.begin(reason)),
+    });
+    const committer = createCommitter(writer, {
+      committed: watch.committed,
+      late: (entries) => told.late(entries),
+      keep: outage.keep,
+    });
+    const reader = openReader(file, addonPath, {
+      changes: writer.changes,
+      failure: (thrown) => unreadable(thrown, outage),
+    });
     return {
       reader,
-      committer: createCommitter(writer, watch?.committed ?? (() => undefined)),
+      committer,
       check,
-      failure: writer.failure,
+      failure: () => writer.failure() ?? outage.reason(),
       depth: writer.depth,
-      scanChain: () => runScan(program('scan-worker'), data),
+      ...tendFiles(file, { writer, outage, fatal: watch.fatal }),
+      onLate: (listener) => {
+        told.late = listener;
+      },
+      scanChain: async () => {
+        const scanned = await runScan(program('scan-worker'), data);
+        if ('report' in scanned) return scanned.report;
+        throw refusalOf(scanned.trouble, outage);
+      },
       close: async () => {
         reader.close();
         await writer.close();
@@ -94,7 +151,7 @@ export async function peekStorage(
 async function inspect(file: string, options: Pick<Options, 'addonPath' | 'inspect'>): Promise<void> {
   if (!existsSync(file) || statSync(file).size === 0) return;
   const made = [`${file}-wal`, `${file}-shm`].filter((path) => !existsSync(path));
-  const reader = openReader(file, options.addonPath, () => 0);
+  const reader = openReader(file, options.addonPath, { changes: () => 0, failure: (thrown) => thrown });
   try {
     await options.inspect(reader);
   } finally {
@@ -103,11 +160,23 @@ async function inspect(file: string, options: Pick<Options, 'addonPath' | 'inspe
   }
 }
 
-function prepare(file: string, { addonPath, nowMs, watch }: Options): SelfCheck {
+/** What a read met is the same trouble as a write's, for the caller and for the operator. */
+function unreadable(thrown: unknown, outage: Outage): unknown {
+  const trouble = troubleOf(thrown);
+  return trouble === undefined ? thrown : refusalOf(trouble, outage);
+}
+
+function refusalOf(trouble: Trouble, outage: Outage): Fault {
+  outage.begin(trouble.text);
+  return unavailable(trouble).fault;
+}
+
+function prepare(file: string, { addonPath, host, watch }: Options): SelfCheck {
   const db = openDatabase(file, { addonPath });
   try {
     const check = selfCheck(db);
-    migrate(db, MIGRATIONS, nowMs);
+    putAway(db);
+    migrate(db, MIGRATIONS, host.nowMs());
     watch?.auditHead(headOf(db)?.seq ?? 0);
     return check;
   } finally {
@@ -115,7 +184,7 @@ function prepare(file: string, { addonPath, nowMs, watch }: Options): SelfCheck 
   }
 }
 
-function runScan(program: WorkerProgram, data: unknown): Promise<ChainReport> {
+function runScan(program: WorkerProgram, data: unknown): Promise<Scanned> {
   return new Promise((resolve, reject) => {
     const worker = spawnWorker(program, data);
     worker.once('message', resolve);

@@ -8,7 +8,15 @@ import { readExposition } from '#test/support/exposition.ts';
 
 const measured = (isService: (name: string) => boolean = () => true) => {
   const measures = createMeasures('1.2.3');
-  measures.look({ isService, callsInFlight: () => 3, connections: () => 4, writerQueue: () => 5 });
+  measures.look({
+    isService,
+    callsInFlight: () => 3,
+    connections: () => 4,
+    writerQueue: () => 5,
+    logAvailable: () => true,
+    freeBytes: () => 6,
+    clockBehindMs: () => 7_000,
+  });
   return { measures, read: async () => readExposition(await measures.text()) };
 };
 

@@ -57,7 +57,7 @@ afterEach(async () => {
 
 async function open(): Promise<void> {
   const opened = await openStorage(folder.path, {
-    ...{ addonPath, program: assets.program, nowMs, inspect: async () => {} },
+    ...{ addonPath, program: assets.program, host: systemHost(), inspect: async () => {} },
   });
   assert.ok(opened);
   storage = opened;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Result } from '#kernel/result.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
+import { systemHost } from '#platform/host/host.ts';
 import type { WorkerProgram } from '#platform/host/worker.ts';
 import { openDatabase } from '#platform/storage/database.ts';
 import { SchemaMismatch } from '#platform/storage/migrate.ts';
@@ -26,7 +27,7 @@ beforeEach(() => {
 afterEach(() => folder.remove());
 
 const open = (program = assets.program) =>
-  openStorage(folder.path, { addonPath, program, nowMs: 1, inspect: async () => {} });
+  openStorage(folder.path, { addonPath, program, host: systemHost(), inspect: async () => {} });
 async function opened(program = assets.program): Promise<Storage> {
   const storage = await open(program);
   assert.ok(storage, 'the folder is held');

@@ -62,6 +62,8 @@ export type Appliance = Installation & {
   readonly logs: () => string;
   /** SIGTERM, and how the process ended. */
   readonly stop: () => Promise<Exit>;
+  /** How the process ends by itself. */
+  readonly ended: () => Promise<Exit>;
   readonly kill9: () => Promise<void>;
   /** Sends a signal and waits for nothing. */
   readonly signal: (signal: NodeJS.Signals) => void;
@@ -223,6 +225,7 @@ export async function startAppliance(setup: Setup): Promise<Appliance> {
     logs: () => past + running.output(),
     stop: () => finish('SIGTERM'),
     signal: (signal) => void running.child.kill(signal),
+    ended: () => running.exit,
     kill9: async () => {
       await finish('SIGKILL');
     },

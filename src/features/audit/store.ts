@@ -147,6 +147,14 @@ export async function lastEntryMs(reader: Reader, actorId: string): Promise<numb
   return row?.timestamp;
 }
 
+/** When the last entry was written; undefined where there is none. */
+export async function newestEntryMs(reader: Reader): Promise<number | undefined> {
+  const row = await reader.first(
+    db.selectFrom('audit_entries').select('timestamp').orderBy('seq', 'desc').limit(1),
+  );
+  return row?.timestamp;
+}
+
 /** Intents that a crash left without an outcome. */
 export function selectOrphans(limit: number) {
   return db

@@ -50,6 +50,15 @@ export const releaseKey = ({ id, intent }: Running): Statement =>
       .where('intent', '=', intent)
       .where('state', '=', 'running'),
   );
+/** The key of a call that was not sent, where only its intent is known. */
+export const freeKey = (intent: string): Statement =>
+  statement(
+    db
+      .deleteFrom('idempotency_keys')
+      .where('intent', '=', intent)
+      // A literal, so that the partial index serves it.
+      .where(sql<boolean>`state = 'running'`),
+  );
 /** After a crash: what was running has ended, nobody knows how. */
 export const loseKeys = (intents: readonly string[]): Statement =>
   statement(

@@ -42,6 +42,16 @@ export const keysAfter = (reader: Reader, after: string, limit: number): Promise
 const byId = lookup(1, (id) => db.selectFrom('api_keys').selectAll().where('id', '=', id));
 export const keyBy = (reader: Reader, id: string): KeyRow | undefined => reader.recall(byId, id);
 export const insertKey = (row: KeyRow): Statement => statement(db.insertInto('api_keys').values(row), 1);
+/** The clock went back: keys that had ended by then stay so, and an end that was set later than now would be far away. */
+export const endKeysOver = ({ endedByMs, nowMs }: { endedByMs: number; nowMs: number }): Statement =>
+  statement(
+    db
+      .updateTable('api_keys')
+      .set({ revoked_at: nowMs })
+      .where('revoked_at', 'is', null)
+      .where('expires_at', 'is not', null)
+      .where((where) => where.or([where('expires_at', '<=', endedByMs), where('created_at', '>', nowMs)])),
+  );
 export const revokeKey = (id: string, nowMs: number): Statement =>
   statement(
     db

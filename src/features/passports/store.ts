@@ -69,6 +69,21 @@ export type Ending = { readonly nowMs: number; readonly reason: string };
 
 export const insertPassport = (row: PassportRow): Statement =>
   statement(db.insertInto('passports').values(row), 1);
+/** `endedByMs`: the latest time that was ever told; it may have been a wrong one. */
+export type Over = { readonly endedByMs: number; readonly nowMs: number };
+
+/**
+ * The clock went back: what had ended stays so, and what was minted later than now would live too long. The standing ones
+ * among them leave their session, so that the next call gets another.
+ */
+export const endPassportsOver = ({ endedByMs, nowMs }: Over): Statement =>
+  statement(
+    db
+      .updateTable('passports')
+      .set({ revoked_at: nowMs, revoke_reason: 'ended before the clock was set back', standing: 0 })
+      .where('revoked_at', 'is', null)
+      .where((where) => where.or([where('expires_at', '<=', endedByMs), where('issued_at', '>', nowMs)])),
+  );
 /** Changes nothing, and rolls its unit back if the passport was revoked meanwhile: no renewal outruns a revocation. */
 export const guardRenewal = (jti: string): Statement =>
   statement(

@@ -1,10 +1,11 @@
 // Time, chance and ids: the only place that knows them (invariant 11), so that tests can replace all three.
 import { randomBytes, randomFillSync } from 'node:crypto';
+import { type Clock, createClock } from './clock.ts';
 
 export type IdPrefix = 'agt' | 'ses' | 'key' | 'apr' | 'aud' | 'pp' | 'sec' | 'trc';
 
 export type Host = {
-  /** Wall clock, unix ms. */
+  /** Wall clock, unix ms; does not go back while the process runs. */
   readonly nowMs: () => number;
   /** For durations and windows; never goes back. */
   readonly monotonicMs: () => number;
@@ -16,6 +17,8 @@ export type Host = {
   readonly id: (prefix: IdPrefix) => string;
 };
 
+export type SystemHost = Host & { readonly clock: Clock };
+
 /** Random bytes are drawn by the page: a call needs a handful of small ones, and drawing costs the same for any number. */
 const POOL_BYTES = 4_096;
 const POOLED_BYTES_MAX = 64;
@@ -23,12 +26,15 @@ const ID_BYTES = 16;
 /** Unix ms fit into six bytes until the year 10889. */
 const TIME_BYTES = 6;
 
-export function systemHost(): Host {
+export function systemHost(): SystemHost {
   const random = pooledBytes();
-  const time = timeText();
+  const monotonicMs = (): number => performance.now();
+  const clock = createClock({ wallMs: () => Date.now(), monotonicMs });
+  const time = timeText(clock.nowMs);
   return {
-    nowMs: () => Date.now(),
-    monotonicMs: () => performance.now(),
+    clock,
+    nowMs: clock.nowMs,
+    monotonicMs,
     randomBytes: random,
     id: (prefix) => {
       if (prefix !== 'aud') return `${prefix}_${hex(random(ID_BYTES))}`;
@@ -40,11 +46,11 @@ export function systemHost(): Host {
 const hex = (bytes: Buffer): string => bytes.toString('hex');
 
 /** The present ms in hex; written anew once a ms. */
-function timeText(): () => string {
+function timeText(nowMs: () => number): () => string {
   let ms = 0;
   let text = '';
   return () => {
-    const now = Date.now();
+    const now = nowMs();
     if (now !== ms) text = now.toString(16).padStart(2 * TIME_BYTES, '0');
     ms = now;
     return text;

@@ -35,6 +35,20 @@ export function openDatabase(file: string, { addonPath, readonly = false, journa
   return db;
 }
 
+/**
+ * At a start: what the last run left in the write-ahead log goes into the database before anything is added. After a failed
+ * fsync it may be in memory only, and what follows it in that log would be lost with it.
+ */
+export function putAway(db: Db): void {
+  db.pragma('wal_checkpoint(TRUNCATE)');
+}
+
+/** What SQLite finds wrong with its file, first of all; undefined when it is whole. Reads all of it. */
+export function damageOf(db: Db): string | undefined {
+  const found = db.pragma('integrity_check(1)', { simple: true });
+  return found === 'ok' ? undefined : String(found);
+}
+
 /** Throws where the library is too old or the durability setting did not take. */
 export function selfCheck(db: Db): SelfCheck {
   const sqliteVersion = db.prepare('SELECT sqlite_version()').pluck().get() as string;

@@ -8,8 +8,14 @@ type Prepared = { readonly all: (...values: SqlValue[]) => unknown[] };
 
 export type OpenReader = Reader & { readonly close: () => void };
 
-/** `changes` grows whenever something that is read here may have changed; see Writer. */
-export function openReader(file: string, addonPath: string, changes: () => number): OpenReader {
+type Around = {
+  /** Grows whenever something that is read here may have changed; see Writer. */
+  readonly changes: () => number;
+  /** What is thrown to the caller for what SQLite throws. */
+  readonly failure: (thrown: unknown) => unknown;
+};
+
+export function openReader(file: string, addonPath: string, { changes, failure }: Around): OpenReader {
   const db = openDatabase(file, { addonPath, readonly: true });
   const prepared = new Map<string, Prepared>();
   const statementOf = (sql: string): Prepared => {
@@ -20,14 +26,21 @@ export function openReader(file: string, addonPath: string, changes: () => numbe
     prepared.set(sql, fresh);
     return fresh;
   };
+  const read = <Row>(sql: string, values: readonly SqlValue[]): Row[] => {
+    try {
+      return statementOf(sql).all(...values) as Row[];
+    } catch (thrown) {
+      throw failure(thrown);
+    }
+  };
   const rows = <Row>(query: Compilable<Row>): Row[] => {
     const { sql, parameters } = query.compile();
-    return statementOf(sql).all(...(parameters as SqlValue[])) as Row[];
+    return read(sql, parameters as SqlValue[]);
   };
   const memory = createMemory(changes);
   return {
     recall: <Row>(of: Lookup<Row>, ...keys: readonly string[]) =>
-      memory(of, keys, () => statementOf(of.sql).all(...bound(of, keys))[0] as Row | undefined),
+      memory(of, keys, () => read<Row>(of.sql, bound(of, keys))[0]),
     all: async (query) => rows(query),
     first: async (query) => rows(query)[0],
     close: () => db.close(),

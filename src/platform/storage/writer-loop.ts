@@ -5,6 +5,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { PREPARED_STATEMENTS_MAX } from '#kernel/limits.ts';
 import type { Cell, SqlValue, Statement } from '#kernel/unit.ts';
 import type { Db } from './database.ts';
+import { type Trouble, troubleOf } from './trouble.ts';
 
 /** Units side by side and flat, since what is copied between threads costs by its objects. */
 export type WriterBatch = {
@@ -25,7 +26,7 @@ export type WriterMessage =
       /** In the order of the units. */
       readonly answers: readonly WriterAnswer[];
       /** Why the disk took nothing of this batch; absent when it was committed. */
-      readonly refusal?: string;
+      readonly refusal?: Trouble;
     };
 
 /** The log that the entries of units are added to; what a place is, only the log knows. */
@@ -104,7 +105,7 @@ type Unit = {
   readonly to: number;
 };
 const NONE: readonly Statement[] = [];
-type Outcome = { readonly answers: readonly WriterAnswer[]; readonly refusal?: string };
+type Outcome = { readonly answers: readonly WriterAnswer[]; readonly refusal?: Trouble };
 
 function commitBatch<Place>(tools: Tools<Place>, batch: WriterBatch): Outcome {
   const { db, log, transaction } = tools;
@@ -116,9 +117,18 @@ function commitBatch<Place>(tools: Tools<Place>, batch: WriterBatch): Outcome {
     transaction.commit();
     return { answers };
   } catch (thrown) {
-    if (db.inTransaction) transaction.rollback();
-    const refusal = String(thrown);
-    return { refusal, answers: batch.lengths.map(() => ['unavailable', refusal] as const) };
+    rollback(db, transaction.rollback);
+    const refusal = troubleOf(thrown) ?? { kind: 'io_error', text: String(thrown) };
+    return { refusal, answers: batch.lengths.map(() => ['unavailable', refusal.text] as const) };
+  }
+}
+
+/** On a disk that fails, this may fail, too. The transaction is over all the same, or the next BEGIN says that it is not. */
+function rollback(db: Db, run: () => void): void {
+  try {
+    if (db.inTransaction) run();
+  } catch {
+    // What failed first is what is told.
   }
 }
 

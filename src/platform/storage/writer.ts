@@ -1,10 +1,18 @@
-// The main-thread half of the writer: one batch in flight, the next is whatever queued meanwhile; no timer.
+// The main-thread half of the writer: one batch in flight, the next is whatever queued meanwhile.
 // When the worker is gone or its disk refuses, every unit is answered AUDIT_UNAVAILABLE: nothing is done unlogged.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Fault } from '#kernel/errors.ts';
-import { WRITER_BATCH_UNITS_MAX, WRITER_QUEUE_UNITS_MAX } from '#kernel/limits.ts';
+import {
+  WRITER_BATCH_UNITS_MAX,
+  WRITER_CLOSE_MS,
+  WRITER_QUEUE_UNITS_MAX,
+  WRITER_STALL_MS,
+} from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Cell, Committed, Statement } from '#kernel/unit.ts';
+import { createCondition } from './condition.ts';
+import { type Trouble, Undecided, unavailable } from './trouble.ts';
 import type { WriterAnswer, WriterBatch, WriterMessage } from './writer-loop.ts';
 
 /** Changes with their entries of the log as flat cells. */
@@ -19,7 +27,9 @@ export type Writer = {
   readonly failure: () => string | undefined;
   /** Units that wait for the thread or are with it. */
   readonly depth: () => number;
-  /** Commits what waits, then stops the worker. */
+  /** Takes no unit until it is called with undefined. */
+  readonly bar: (trouble: Trouble | undefined) => void;
+  /** Commits what waits, then stops the worker; gives up on a disk that does not answer. */
   readonly close: () => Promise<void>;
 };
 
@@ -34,99 +44,149 @@ export type WriterWatch = {
   }) => void;
   /** The disk begins to refuse, with its reason, or takes units again. */
   readonly trouble: (reason: string | undefined) => void;
+  /** No unit will be taken any more: only a new start can tell what the disk has kept. */
+  readonly fatal?: (reason: string) => void;
 };
 const UNWATCHED: WriterWatch = { nowMs: () => 0, batch: () => undefined, trouble: () => undefined };
 
 export type Answer = (result: Result<Committed>) => void;
 type Waiting = { readonly unit: WriterUnit; readonly answer: Answer };
 
-const unavailable = (detail: string): Result<never> => refuse(new Fault('AUDIT_UNAVAILABLE', { detail }));
+const FULL: Trouble = { kind: 'overloaded', text: 'the writer queue is full' };
+const NO_ANSWER: Trouble = {
+  kind: 'no_answer',
+  text: `the disk has not answered for ${WRITER_STALL_MS} ms`,
+};
+const stopped = (text: string): Trouble => ({ kind: 'stopped', text });
+const mistake = (detail: string): Result<never> => refuse(new Fault('AUDIT_UNAVAILABLE', { detail }));
 
 export async function startWriter(worker: Worker, watch: WriterWatch = UNWATCHED): Promise<Writer> {
   await ready(worker);
-  const queue: Waiting[] = [];
-  let inFlight: readonly Waiting[] = [];
-  let sentMs = 0;
-  /** Final: the thread is gone. */
-  let death: string | undefined;
-  const disk = createDisk(watch);
+  const condition = createCondition(watch.trouble);
+  const lane = createLane(worker, watch.nowMs);
+  let closing = false;
   let exited = false;
-  let idle: (() => void) | undefined;
-  let changes = 0;
-  let due = false;
-
-  const flush = (): void => {
-    due = false;
-    while (inFlight.length === 0 && queue.length > 0) {
-      inFlight = handOver(worker, queue.splice(0, WRITER_BATCH_UNITS_MAX));
-      sentMs = watch.nowMs();
-    }
-    if (inFlight.length === 0) idle?.();
+  /** Nobody waits longer for a disk that does not answer. */
+  const stall = (batch: number): void => {
+    if (batch !== lane.batch() || !lane.isBusy() || condition.isDead()) return;
+    condition.stall(NO_ANSWER);
+    lane.giveUp(NO_ANSWER);
   };
-  /** At the end of this turn of the event loop: what came in it shares one fsync. */
-  const soon = (waiting: Waiting): void => {
-    queue.push(waiting);
-    if (due || inFlight.length > 0) return;
-    due = true;
-    setImmediate(flush);
-  };
-  const fail = (reason: string): void => {
-    // Stopping with nothing left to do is no trouble.
-    if (death === undefined && inFlight.length + queue.length > 0) watch.trouble(reason);
-    death ??= reason;
-    changes += 1;
-    for (const waiting of [...inFlight, ...queue.splice(0)]) waiting.answer(unavailable(reason));
-    inFlight = [];
-    idle?.();
+  // An answer that came while this thread was busy is heard first.
+  const timer = setTimeout(() => setImmediate(stall, lane.batch()), WRITER_STALL_MS).unref();
+  lane.onSent(() => timer.refresh());
+  const fail = (trouble: Trouble): void => {
+    condition.die(trouble, lane.depth() === 0);
+    lane.abandon(trouble);
+    if (!closing) watch.fatal?.(trouble.text);
   };
   worker.on('message', (message: WriterMessage) => {
     if (message.kind !== 'answers') return;
-    disk.answered(message.refusal, { units: inFlight.length, sentMs });
-    const answered = inFlight;
-    inFlight = [];
-    if (answered.some(({ unit }) => unit.statements.length > 0)) changes += 1;
-    for (const [at, { answer }] of answered.entries()) answer(resultOf(message.answers[at]));
-    flush();
+    const { refusal } = message;
+    const { units, sentMs } = lane.sent();
+    watch.batch({ units, durationMs: watch.nowMs() - sentMs, refused: refusal !== undefined });
+    if (refusal?.kind === 'fsync_failed') return fail(refusal);
+    condition.answered(refusal);
+    lane.answered(message.answers, refusal);
   });
-  worker.on('error', (error) => fail(`the writer died: ${error.message}`));
+  worker.on('error', (error) => fail(stopped(`the writer died: ${error.message}`)));
   worker.once('exit', () => {
     exited = true;
-    fail('the writer has stopped');
+    fail(stopped('the writer has stopped'));
   });
   return {
     submit: (unit, answer) => {
-      const refused = death ?? (queue.length < WRITER_QUEUE_UNITS_MAX ? undefined : FULL);
-      if (refused !== undefined) queueMicrotask(() => answer(unavailable(refused)));
-      else soon({ unit, answer });
+      const obstacle = condition.obstacle() ?? (lane.isFull() ? FULL : undefined);
+      if (obstacle !== undefined) queueMicrotask(() => answer(unavailable(obstacle)));
+      else lane.take({ unit, answer });
     },
-    changes: () => changes,
-    failure: () => death ?? disk.refusal(),
-    depth: () => queue.length + inFlight.length,
+    changes: lane.changes,
+    failure: condition.failure,
+    bar: condition.bar,
+    depth: lane.depth,
     close: async () => {
-      if (death === undefined && inFlight.length + queue.length > 0)
-        await new Promise<void>((resolve) => {
-          idle = resolve;
-        });
+      closing = true;
+      if (!condition.isDead() && lane.depth() > 0) await inTime(lane.onIdle);
+      clearTimeout(timer);
       // A thread that is gone sends no second exit to wait for.
-      if (!exited) await stop(worker);
+      if (!exited) await inTime((done) => stop(worker, done));
     },
   };
 }
 
-const FULL = 'the writer queue is full';
-type Sent = { readonly units: number; readonly sentMs: number };
+/** Waits for it, and gives up on a disk that does not answer. */
+const inTime = (begin: (done: () => void) => void): Promise<void> =>
+  Promise.race([new Promise<void>(begin), delay(WRITER_CLOSE_MS, undefined, { ref: false })]);
 
-/** What became of the last batch: refused by the disk, until the next one that commits. */
-function createDisk(watch: WriterWatch) {
-  let refusal: string | undefined;
+/** What waits, and the one batch that is with the thread. */
+function createLane(worker: Worker, nowMs: () => number) {
+  const queue: Waiting[] = [];
+  let inFlight: readonly Waiting[] = [];
+  let sentMs = 0;
+  let batch = 0;
+  let changes = 0;
+  let due = false;
+  let idle: (() => void) | undefined;
+  let sending = (): void => undefined;
+  const flush = (): void => {
+    due = false;
+    while (inFlight.length === 0 && queue.length > 0) {
+      inFlight = handOver(worker, queue.splice(0, WRITER_BATCH_UNITS_MAX));
+      sentMs = nowMs();
+      batch += 1;
+      sending();
+    }
+    if (inFlight.length === 0) idle?.();
+  };
+  /** What the disk was given may still be kept; what it was not goes back. */
+  const giveUp = (trouble: Trouble): void => {
+    inFlight = inFlight.map((waiting) => undecided(waiting, trouble));
+    for (const { answer } of queue.splice(0)) answer(unavailable(trouble));
+  };
   return {
-    refusal: () => refusal,
-    answered: (now: string | undefined, { units, sentMs }: Sent): void => {
-      watch.batch({ units, durationMs: watch.nowMs() - sentMs, refused: now !== undefined });
-      if ((now === undefined) !== (refusal === undefined)) watch.trouble(now);
-      refusal = now;
+    giveUp,
+    isBusy: () => inFlight.length > 0,
+    /** Number of the batch that was sent last. */
+    batch: () => batch,
+    isFull: () => queue.length >= WRITER_QUEUE_UNITS_MAX,
+    depth: () => queue.length + inFlight.length,
+    changes: () => changes,
+    sent: () => ({ units: inFlight.length, sentMs }),
+    onSent: (listener: () => void): void => {
+      sending = listener;
+    },
+    onIdle: (listener: () => void): void => {
+      idle = listener;
+    },
+    /** It leaves at the end of this turn of the event loop: what came in it shares one fsync. */
+    take: (waiting: Waiting): void => {
+      queue.push(waiting);
+      if (due || inFlight.length > 0) return;
+      due = true;
+      setImmediate(flush);
+    },
+    answered: (answers: readonly WriterAnswer[], refusal: Trouble | undefined): void => {
+      const answered = inFlight;
+      inFlight = [];
+      if (answered.some(({ unit }) => unit.statements.length > 0)) changes += 1;
+      for (const [at, { answer }] of answered.entries()) answer(resultOf(answers[at], refusal));
+      flush();
+    },
+    /** The thread is gone, or its disk cannot be trusted. */
+    abandon: (trouble: Trouble): void => {
+      changes += 1;
+      giveUp(trouble);
+      inFlight = [];
+      idle?.();
     },
   };
+}
+
+/** Refuses for now, and keeps a place for what becomes of it. */
+function undecided({ unit, answer }: Waiting, trouble: Trouble): Waiting {
+  const { promise, resolve } = Promise.withResolvers<Result<Committed>>();
+  answer(refuse(new Undecided(trouble, promise)));
+  return { unit, answer: resolve };
 }
 
 /** Answers what was sent. A unit that cannot be copied to the thread is our mistake: refused alone, it stops no other. */
@@ -137,7 +197,7 @@ function handOver(worker: Worker, batch: readonly Waiting[]): readonly Waiting[]
   } catch (thrown) {
     const sound = batch.filter(({ unit }) => canBeCopied(unit));
     const refused = sound.length === batch.length ? batch : batch.filter((one) => !sound.includes(one));
-    for (const { answer } of refused) answer(unavailable(String(thrown)));
+    for (const { answer } of refused) answer(mistake(String(thrown)));
     return refused === batch || sound.length === 0 ? [] : handOver(worker, sound);
   }
 }
@@ -164,10 +224,9 @@ function canBeCopied(unit: WriterUnit): boolean {
 }
 
 /** The worker closes its own connection, so that the WAL is checkpointed. */
-async function stop(worker: Worker): Promise<void> {
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+function stop(worker: Worker, done: () => void): void {
+  worker.once('exit', done);
   worker.postMessage('close');
-  await exited;
 }
 
 function ready(worker: Worker): Promise<void> {
@@ -181,8 +240,10 @@ function ready(worker: Worker): Promise<void> {
   });
 }
 
-function resultOf(answer: WriterAnswer | undefined): Result<Committed> {
+/** `refusal`: why the disk took nothing of the batch. Without it a unit that is unavailable is one that cannot be run. */
+function resultOf(answer: WriterAnswer | undefined, refusal: Trouble | undefined): Result<Committed> {
   if (typeof answer === 'number') return ok({ lastSeq: answer });
   const [kind, reason] = answer ?? ['unavailable', 'the writer did not answer'];
-  return kind === 'conflict' ? refuse(new Fault('CONFLICT', { detail: reason })) : unavailable(reason);
+  if (kind === 'conflict') return refuse(new Fault('CONFLICT', { detail: reason }));
+  return refusal === undefined ? mistake(reason) : unavailable(refusal);
 }

@@ -42,7 +42,7 @@ beforeEach(async () => {
   const opened = await openStorage(folder.path, {
     addonPath,
     program: assets.program,
-    nowMs,
+    host,
     inspect: async () => {},
   });
   assert.ok(opened);

@@ -34,7 +34,7 @@ test('the reader reads what is there and cannot write', async () => {
   const db = openDatabase(folder.file, { addonPath });
   db.exec('CREATE TABLE notes (id INTEGER PRIMARY KEY) STRICT; INSERT INTO notes VALUES (1);');
   db.close();
-  const reader = openReader(folder.file, addonPath, () => 0);
+  const reader = openReader(folder.file, addonPath, { changes: () => 0, failure: (thrown) => thrown });
   assert.deepEqual(await reader.first(query('SELECT id FROM notes WHERE id = ?', 1)), { id: 1 });
   for (const sql of [
     'INSERT INTO notes VALUES (2) RETURNING id',
@@ -71,7 +71,7 @@ test('a row that is asked for by its key is remembered until something changes, 
     "CREATE TABLE notes (id TEXT PRIMARY KEY, text TEXT) STRICT; INSERT INTO notes VALUES ('a', 'one');",
   );
   let changes = 0;
-  const reader = openReader(folder.file, addonPath, () => changes);
+  const reader = openReader(folder.file, addonPath, { changes: () => changes, failure: (thrown) => thrown });
   const note = lookup<{ text: string }>(
     1,
     (id) => query('SELECT text FROM notes WHERE id = ?', id) as Compilable<{ text: string }>,

@@ -40,6 +40,9 @@ export const actionsOf = (file: string): readonly string[] =>
 export const agentsOf = (file: string): readonly string[] =>
   look(file, (db) => db.prepare('SELECT id FROM agents ORDER BY id').pluck().all() as string[]);
 
+/** A committer's surroundings where nobody listens. */
+export const UNHEARD = { committed: () => undefined, late: () => undefined, keep: () => undefined };
+
 let made = 0;
 export const entry = (action: string, more: Partial<EntryDraft> = {}): EntryDraft =>
   draftEntry({ ...more, entry_id: `aud_${++made}`, timestamp: made, action });

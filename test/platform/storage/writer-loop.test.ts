@@ -4,6 +4,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { createChain } from '#features/audit/chain.ts';
 import { chainStore } from '#features/audit/store.ts';
+import { WRITER_STALL_MS } from '#kernel/limits.ts';
 import type { Result } from '#kernel/result.ts';
 import type { Committed, Unit } from '#kernel/unit.ts';
 import { createCommitter } from '#pipeline/commit.ts';
@@ -12,7 +13,16 @@ import { type Db, openDatabase } from '#platform/storage/database.ts';
 import { migrate } from '#platform/storage/migrate.ts';
 import { startWriter, type Writer } from '#platform/storage/writer.ts';
 import { runWriter } from '#platform/storage/writer-loop.ts';
-import { adding, addonPath, agentsOf, chainOf, entry, type Folder, throwawayFolder } from './throwaway.ts';
+import {
+  adding,
+  addonPath,
+  agentsOf,
+  chainOf,
+  entry,
+  type Folder,
+  throwawayFolder,
+  UNHEARD,
+} from './throwaway.ts';
 
 let folder: Folder;
 let db: Db;
@@ -43,8 +53,7 @@ beforeEach(async () => {
   writer = await started;
 });
 /** As the appliance commits. */
-const commit = (unit: Unit): Promise<Result<Committed>> =>
-  createCommitter(writer, () => undefined).commit(unit);
+const commit = (unit: Unit): Promise<Result<Committed>> => createCommitter(writer, UNHEARD).commit(unit);
 
 afterEach(() => {
   port.close();
@@ -107,4 +116,58 @@ test('who watches sees each batch with its size and time, and the disk’s troub
   assert.match(trouble[0] ?? '', /full/);
   assert.equal(trouble[1], undefined);
   assert.equal(batches.filter(({ refused }) => refused).length, 2);
+});
+
+test('invariant 1: a disk that does not answer: who waits is refused in time, and hears later what became of it', async () => {
+  const late: string[] = [];
+  const channel = new MessageChannel();
+  const started = startWriter(channel.port2 as unknown as Worker);
+  channel.port1.postMessage({ kind: 'ready' });
+  const slow = await started;
+  const committer = createCommitter(slow, {
+    ...UNHEARD,
+    late: (entries) => late.push(...entries.map(({ action }) => action)),
+  });
+  const first = committer.commit(adding('first'));
+  await new Promise((sent) => channel.port1.once('message', sent));
+  const second = committer.commit(adding('second'));
+  const began = performance.now();
+  const [undecided, back] = await Promise.all([first, second]);
+  assert.ok(performance.now() - began < 1_000 + WRITER_STALL_MS);
+  assert.ok(!undecided.ok && undecided.fault.metadata['undecided'] === true);
+  assert.ok(!back.ok && back.fault.metadata['undecided'] === undefined);
+  assert.match(slow.failure() ?? '', /has not answered/);
+  const third = await committer.commit(adding('third'));
+  assert.ok(!third.ok && third.fault.metadata['reason'] === 'no_answer');
+  channel.port1.postMessage({ kind: 'answers', answers: [7] });
+  await new Promise((heard) => setTimeout(heard, 20));
+  assert.deepEqual(late, ['add.first']);
+  assert.equal(slow.failure(), undefined);
+  channel.port1.close();
+  channel.port2.close();
+});
+
+test('invariant 1: after an fsync that failed nothing is taken any more', async () => {
+  const fatal: string[] = [];
+  const channel = new MessageChannel();
+  const started = startWriter(channel.port2 as unknown as Worker, {
+    nowMs: () => 0,
+    batch: () => undefined,
+    trouble: () => undefined,
+    fatal: (reason) => fatal.push(reason),
+  });
+  channel.port1.postMessage({ kind: 'ready' });
+  const broken = await started;
+  const committer = createCommitter(broken, UNHEARD);
+  const waiting = committer.commit(adding('first'));
+  await new Promise((sent) => channel.port1.once('message', sent));
+  const refusal = { kind: 'fsync_failed', text: 'fsync failed' };
+  channel.port1.postMessage({ kind: 'answers', answers: [['unavailable', 'x']], refusal });
+  const first = await waiting;
+  assert.ok(!first.ok && first.fault.metadata['undecided'] === true, 'a start may find it');
+  assert.deepEqual(fatal, ['fsync failed']);
+  const second = await committer.commit(adding('second'));
+  assert.ok(!second.ok && second.fault.metadata['reason'] === 'fsync_failed');
+  channel.port1.close();
+  channel.port2.close();
 });

@@ -25,6 +25,7 @@ import {
   insertAgent,
   renameAgent,
   throwawayFolder,
+  UNHEARD,
 } from './throwaway.ts';
 
 let folder: Folder;
@@ -41,8 +42,7 @@ beforeEach(async () => {
   writer = await startWriter(worker);
 });
 /** As the appliance commits. */
-const commit = (unit: Unit): Promise<Result<Committed>> =>
-  createCommitter(writer, () => undefined).commit(unit);
+const commit = (unit: Unit): Promise<Result<Committed>> => createCommitter(writer, UNHEARD).commit(unit);
 
 afterEach(async () => {
   await writer.close();
