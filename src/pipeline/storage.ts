@@ -97,11 +97,20 @@ async function inspect(file: string, options: Pick<Options, 'addonPath' | 'inspe
   const reader = openReader(file, options.addonPath, () => 0);
   try {
     await options.inspect(reader);
+  } catch (thrown) {
+    if (!wasCutInFirstWrite(thrown)) throw thrown;
   } finally {
     reader.close();
     for (const path of made) rmSync(path, { force: true });
   }
 }
+
+/**
+ * Only the write that makes a database WAL has a rollback journal. A look cannot roll back, and there is nothing to see: a
+ * database that was cut there is empty, and whoever opens it for writing begins again.
+ */
+const wasCutInFirstWrite = (thrown: unknown): boolean =>
+  (thrown as { code?: unknown }).code === 'SQLITE_READONLY_ROLLBACK';
 
 function prepare(file: string, { addonPath, nowMs, watch }: Options): SelfCheck {
   const db = openDatabase(file, { addonPath });
