@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '#config.ts';
 import { look } from '#test/platform/storage/throwaway.ts';
-import { searchFiles } from '#test/support/canary.ts';
+import { holds, searchFiles } from '#test/support/canary.ts';
 import { ask, askLocally } from '#test/support/requests.ts';
 import { inForce } from './acts.ts';
 import { canonical } from './chain.ts';
@@ -34,6 +34,7 @@ export async function startAndJudge(
     ...(await judgedState(stage)),
     ...(await probed(stage, label)),
     ...(await leaks(stage)),
+    ...(holds(Buffer.from(running.output()), CANARY) ? ['I9 a secret stands in the process log'] : []),
     ...stage.journal.surprises.splice(0).map((one) => `surprise: ${one}`),
   ];
   return { running, readyMs, violations: violations.map((one) => `${label}: ${one}`) };
@@ -69,11 +70,14 @@ async function judgedState(stage: Stage): Promise<readonly string[]> {
   return judge(state, { ...stage.journal, digests });
 }
 
+const digested = new WeakMap<Stage['journal'], Map<number, string>>();
+
 /** By version; SHA-256 over the canonical form of what the file says. */
 export async function configDigests(stage: Stage): Promise<ReadonlyMap<number, string>> {
   const file = join(stage.dir, 'version.yaml');
-  const digests = new Map<number, string>();
-  for (let version = 1; version <= (stage.journal.begun.get('config') ?? 1); version += 1) {
+  const digests = digested.get(stage.journal) ?? new Map<number, string>();
+  digested.set(stage.journal, digests);
+  for (let version = digests.size + 1; version <= (stage.journal.begun.get('config') ?? 1); version += 1) {
     await writeFile(file, stage.configText(version), { mode: 0o600 });
     const read = loadConfig(file, (name) => stage.env[name]);
     if ('mistakes' in read) throw new Error(JSON.stringify(read.mistakes));

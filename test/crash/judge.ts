@@ -2,7 +2,7 @@
 // every violation as a line that begins with its number; none is what is wanted.
 import { chainFaults } from './chain.ts';
 import { type Acknowledged, effects, type Journal, type Received } from './journal.ts';
-import { SERVICES } from './stage.ts';
+import { CANARY, SERVICES } from './stage.ts';
 import type { Entry, State } from './state.ts';
 
 export type Expected = {
@@ -122,6 +122,9 @@ function sentCalls({ intents, outcomes }: Log, { received }: Expected): readonly
       .filter((path) => !intents.has(path))
       .map((path) => `I2 ${path} left without an intent entry`),
     ...[...times].filter(([, { length }]) => length > 1).map(([path]) => `I2 ${path} left twice`),
+    ...received
+      .filter(({ credential }) => credential?.startsWith(CANARY) !== true)
+      .map(({ path }) => `I8 ${path} left without its credential`),
     ...[...intents].flatMap(([path, ids]) =>
       ids
         .filter((id) => outcomes.get(id)?.length !== 1)

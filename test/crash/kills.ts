@@ -121,6 +121,8 @@ type Call = Point['call'];
 
 /** All points, or so many drawn by chance. */
 export type Sweep = { readonly seed: number; readonly sample?: number };
+/** Of these acts. */
+export type ActSweep = Sweep & { readonly acts: readonly string[] };
 
 /** `dies` tries one point and answers whether it was reached: a sweep of one call ends at the first that was not. */
 async function sweep(calls: readonly Call[], dies: (point: Point) => Promise<boolean>): Promise<void> {
@@ -142,7 +144,7 @@ const drawPoint = (calls: readonly Call[], random: () => number): Point => {
 const ACT_CALLS = ['pwrite64', 'fsync'] as const;
 
 /** Kills at each write of each act in turn: the N-th, until the act has fewer. */
-export async function killAtEachWrite({ seed, sample }: Sweep): Promise<Report> {
+export async function killAtEachWrite({ seed, sample, acts }: ActSweep): Promise<Report> {
   const report = emptyReport();
   const { stage, running: first } = await prepared(seed);
   let running = first;
@@ -169,10 +171,9 @@ export async function killAtEachWrite({ seed, sample }: Sweep): Promise<Report> 
     return true;
   };
   try {
-    const names = Object.keys(ACTS);
     for (let drawn = 0; drawn < (sample ?? 0); drawn += 1)
-      await dies(draw(names, stage.random), drawPoint(ACT_CALLS, stage.random));
-    if (sample === undefined) for (const name of names) await sweep(ACT_CALLS, (point) => dies(name, point));
+      await dies(draw(acts, stage.random), drawPoint(ACT_CALLS, stage.random));
+    if (sample === undefined) for (const name of acts) await sweep(ACT_CALLS, (point) => dies(name, point));
     tally(report, stage);
   } finally {
     await running.kill();

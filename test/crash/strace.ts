@@ -86,10 +86,17 @@ async function attached(child: ChildProcess, ended: Promise<void>): Promise<void
   }
 }
 
+/** An attempt that is refused ends at once; one that is not would last as long as the process. */
+const REFUSED_WITHIN_MS = 500;
+
 /** Why strace cannot do its work here, or undefined. */
 export function straceProblem(): string | undefined {
-  const version = spawnSync('strace', ['-V']);
-  if (version.status !== 0) return 'strace is not installed';
-  const traced = spawnSync('strace', ['-f', '-o', '/dev/null', '-e', 'trace=unlink', 'true']);
-  return traced.status === 0 ? undefined : 'strace may not trace here; it needs root or the right to ptrace';
+  if (spawnSync('strace', ['-V']).status !== 0) return 'strace is not installed';
+  const other = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const words = ['-o', '/dev/null', '-e', 'trace=unlink', '-p', String(other.pid)];
+  const { error } = spawnSync('strace', words, { timeout: REFUSED_WITHIN_MS });
+  other.kill('SIGKILL');
+  return error === undefined
+    ? 'strace may not attach to a process; it needs root or kernel.yama.ptrace_scope=0'
+    : undefined;
 }
