@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import type { Config } from '#config.ts';
 import { missingAgents } from '#features/agents/directory.ts';
-import { sealAll } from '#features/audit/chain.ts';
+import { createChain } from '#features/audit/chain.ts';
 import { chainStore } from '#features/audit/store.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { openKeyring } from '#features/vault/keyring.ts';
@@ -45,7 +45,7 @@ export async function createStart(): Promise<Start> {
     await peekStorage(config.dataDir, { addonPath, inspect });
     prepare(file, addonPath);
     const writer = await startWriter(writerIn(file, addonPath));
-    const reader = openReader(file, addonPath);
+    const reader = openReader(file, addonPath, writer.changes);
     const committer = createCommitter(writer, () => undefined);
     const commit = async (action: string, statements: readonly Statement[]): Promise<void> => {
       if (statements.length === 0) return;
@@ -89,13 +89,12 @@ function prepare(file: string, addonPath: string): void {
 /** Both halves of the writer in one thread: each message is dealt with while it is posted. */
 function writerIn(file: string, addonPath: string): Worker {
   const db = openDatabase(file, { addonPath });
-  const store = chainStore(db);
   const [worker, port] = [new EventEmitter(), new EventEmitter()];
   const later = (message: unknown): void => void setImmediate(() => worker.emit('message', message));
   const far = Object.assign(port, { postMessage: later, close: () => void worker.emit('exit') });
   const near = Object.assign(worker, {
     postMessage: (message: unknown) => void port.emit('message', message),
   });
-  runWriter(far as unknown as MessagePort, db, (_db, entries) => sealAll(store, entries));
+  runWriter(far as unknown as MessagePort, db, createChain(chainStore(db)));
   return near as unknown as Worker;
 }
