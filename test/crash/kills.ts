@@ -40,6 +40,7 @@ async function again(stage: Stage, label: string, report: Report): Promise<Runni
   const { running, readyMs, violations } = await startAndJudge(stage, label);
   report.slowestMs = Math.max(report.slowestMs, readyMs);
   report.violations.push(...violations);
+  for (const one of violations) process.stderr.write(`${one}\n`);
   if (report.kills % PROGRESS_EVERY === 0)
     process.stderr.write(`${label}: ${report.kills} kills, ${report.violations.length} violations\n`);
   return running;
