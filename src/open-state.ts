@@ -1,7 +1,7 @@
 // Opens the state that outlives the process: the root key, then the storage it belongs to. A wrong key changes nothing.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { allKeyring } from '#features/vault/store.ts';
+import { keyringSoFar } from '#features/vault/store.ts';
 import { Fault } from '#kernel/errors.ts';
 import type { Sensitive } from '#kernel/sensitive.ts';
 import { openStorage, type Storage, type StorageWatch } from '#pipeline/storage.ts';
@@ -41,7 +41,7 @@ export function rootKey({ keyFile, dataDir }: Config, { host }: Pick<Around, 'ho
 
 type Holding = {
   /** Throws where the root key does not open the keyring; a state it cannot open stays as it is. */
-  readonly tryKey: (rows: Awaited<ReturnType<typeof allKeyring>>) => void;
+  readonly tryKey: (rows: Awaited<ReturnType<typeof keyringSoFar>>) => void;
   readonly watch: StorageWatch;
 };
 
@@ -56,7 +56,7 @@ export async function hold(
       addonPath: assets.addonPath,
       program: assets.program,
       host,
-      inspect: async (reader) => tryKey(await allKeyring(reader)),
+      inspect: async (reader) => tryKey(await keyringSoFar(reader)),
       watch,
     });
   } catch (thrown) {

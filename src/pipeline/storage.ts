@@ -154,6 +154,8 @@ async function inspect(file: string, options: Pick<Options, 'addonPath' | 'inspe
   const reader = openReader(file, options.addonPath, { changes: () => 0, failure: (thrown) => thrown });
   try {
     await options.inspect(reader);
+  } catch (thrown) {
+    if (!wasCutInFirstWrite(thrown)) throw thrown;
   } finally {
     reader.close();
     for (const path of made) rmSync(path, { force: true });
@@ -170,6 +172,13 @@ function refusalOf(trouble: Trouble, outage: Outage): Fault {
   outage.begin(trouble.text);
   return unavailable(trouble).fault;
 }
+
+/**
+ * Only the write that makes a database WAL has a rollback journal. A look cannot roll back, and there is nothing to see: a
+ * database that was cut there is empty, and whoever opens it for writing begins again.
+ */
+const wasCutInFirstWrite = (thrown: unknown): boolean =>
+  (thrown as { code?: unknown }).code === 'SQLITE_READONLY_ROLLBACK';
 
 function prepare(file: string, { addonPath, host, watch }: Options): SelfCheck {
   const db = openDatabase(file, { addonPath });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { openStorage } from '#pipeline/storage.ts';
 import { systemHost } from '#platform/host/host.ts';
+import { seededRandom } from '#test/crash/chance.ts';
 import {
   adding,
   addonPath,
@@ -17,7 +18,6 @@ import {
   look,
   throwawayFolder,
 } from '#test/platform/storage/throwaway.ts';
-import { seededRandom } from '#test/support/load.ts';
 
 const SEED = Number(process.env['STACK_SEED'] ?? randomInt(2 ** 31));
 const SAMPLE = process.env['STACK_FLIPS'] === 'all' ? Number.POSITIVE_INFINITY : 16;

@@ -7,9 +7,9 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, before, it, type TestContext } from 'node:test';
+import { seededRandom } from '#test/crash/chance.ts';
 import { type Appliance, startAppliance } from '#test/support/appliance.ts';
 import { readExposition } from '#test/support/exposition.ts';
-import { seededRandom } from '#test/support/load.ts';
 import { ask, askLocally } from '#test/support/requests.ts';
 
 const CASES = Number(process.env['STACK_FUZZ'] ?? 1_500);

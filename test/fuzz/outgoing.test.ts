@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { after, before, it, type TestContext } from 'node:test';
+import { seededRandom } from '#test/crash/chance.ts';
 import { type Appliance, startAppliance } from '#test/support/appliance.ts';
-import { seededRandom } from '#test/support/load.ts';
 import { rawClient } from '#test/support/path-form.ts';
 import type { Json } from '#test/support/requests.ts';
 

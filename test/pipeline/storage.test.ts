@@ -1,14 +1,16 @@
 // The state as the appliance opens it: one holder, a schema it knows, and nothing done when the log cannot take it.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { keyringSoFar } from '#features/vault/store.ts';
 import type { Result } from '#kernel/result.ts';
+import { MIGRATIONS } from '#pipeline/migrations.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
 import { systemHost } from '#platform/host/host.ts';
 import type { WorkerProgram } from '#platform/host/worker.ts';
 import { openDatabase } from '#platform/storage/database.ts';
-import { SchemaMismatch } from '#platform/storage/migrate.ts';
+import { migrate, SchemaMismatch } from '#platform/storage/migrate.ts';
 import {
   adding,
   addonPath,
@@ -111,4 +113,40 @@ test('a start that fails half way lets the folder go', async () => {
   const broken = (): WorkerProgram => ({ kind: 'text', text: 'throw new Error("no thread today")' });
   await assert.rejects(open(broken), /no thread today/);
   await (await opened()).close();
+});
+
+/** The first write of a database, cut: what it was before lies in its rollback journal. */
+function cutFirstWrite(): void {
+  const made = throwawayFolder();
+  const db = openDatabase(made.file, { addonPath, journal: 'delete' });
+  db.exec('PRAGMA cache_size = 1; CREATE TABLE t (x); BEGIN');
+  for (let at = 0; at < 100; at += 1) db.prepare('INSERT INTO t VALUES (randomblob(4000))').run();
+  for (const name of ['stack.db', 'stack.db-journal'])
+    copyFileSync(join(made.path, name), join(folder.path, name));
+  db.close();
+  made.remove();
+}
+
+const openWithKeyring = () =>
+  openStorage(folder.path, {
+    addonPath,
+    program: assets.program,
+    host: systemHost(),
+    inspect: async (reader) => assert.deepEqual(await keyringSoFar(reader), []),
+  });
+
+test('a first start that was cut in its first write is begun again', async () => {
+  cutFirstWrite();
+  const storage = await openWithKeyring();
+  assert.equal(codeOf((await storage?.committer.commit(adding('a'))) ?? assert.fail('held')), 'ok');
+  await storage?.close();
+});
+
+test('a first start that was cut between two steps of the schema goes on with the next', async () => {
+  const db = openDatabase(folder.file, { addonPath });
+  migrate(db, MIGRATIONS.slice(0, 1), 1);
+  db.close();
+  const storage = await openWithKeyring();
+  assert.equal(codeOf((await storage?.committer.commit(adding('a'))) ?? assert.fail('held')), 'ok');
+  await storage?.close();
 });

@@ -28,7 +28,7 @@ function message(text: string): Json {
 }
 
 export async function rpc(
-  to: Appliance,
+  to: Pick<Appliance, 'mcpUrl' | 'apiKey'>,
   request: { method: string; params?: Json; headers?: Readonly<Record<string, string>> },
 ): Promise<RpcAnswer> {
   const response = await fetch(to.mcpUrl, {

@@ -27,7 +27,11 @@ function parsed(text: string): Json {
 }
 
 /** A request with the key that `init` made; `authorization: ''` in the headers leaves the key out. */
-export async function ask(to: Appliance, path: string, sending: Sending = {}): Promise<Answer> {
+export async function ask(
+  to: Pick<Appliance, 'url' | 'apiKey'>,
+  path: string,
+  sending: Sending = {},
+): Promise<Answer> {
   const headers = new Headers({ authorization: `Bearer ${to.apiKey}` });
   for (const [name, value] of Object.entries(sending.headers ?? {})) {
     if (value === '') headers.delete(name);

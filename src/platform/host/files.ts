@@ -1,18 +1,9 @@
 // Reading small files of the operator, with the facts that matter for trust.
-import {
-  accessSync,
-  constants,
-  existsSync,
-  lstatSync,
-  readFileSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { createWhole } from './new-file.ts';
 
 const WRITABLE_BY_OTHERS = 0o022;
-const OWNER_READ_WRITE = 0o600;
 
 export type FileText =
   | { readonly text: string; readonly warning: string | undefined }
@@ -21,7 +12,7 @@ export type FileText =
 /** Writes the config of a first start; one that exists is never touched. Answers why it cannot. */
 export function createConfigFile(path: string, text: string): string | undefined {
   try {
-    if (!existsSync(path)) writeFileSync(path, text, { flag: 'wx', mode: OWNER_READ_WRITE });
+    if (!existsSync(path)) createWhole(path, text);
     return undefined;
   } catch (thrown) {
     return `${path} cannot be made: ${(thrown as { code?: string }).code ?? 'unknown error'}`;

@@ -1,6 +1,7 @@
 // The root key's file: made once, 0600, refused when others may read it. Nothing else of the vault is outside the database.
-import { closeSync, existsSync, fsyncSync, lstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { Sensitive } from '#kernel/sensitive.ts';
+import { createWhole } from './new-file.ts';
 
 export const ROOT_KEY_BYTES = 32;
 const HEADER = 'stack-root-key-v1';
@@ -11,23 +12,15 @@ const OTHERS = 0o077;
  */
 const SYSTEM_CREDENTIALS = '/run/credentials';
 const OTHERS_OF_CREDENTIAL = 0o037;
-const OWNER_READ_WRITE = 0o600;
 
 export class KeyFileFault extends Error {}
 
 export const keyFileExists = (path: string): boolean => existsSync(path);
 
-/** O_EXCL: an existing key is never overwritten. Throws KeyFileFault where the folder takes no file. */
+/** An existing key is never overwritten. Throws KeyFileFault where the folder takes no file. */
 export function createKeyFile(path: string, key: Uint8Array): void {
-  const file = openNew(path);
-  writeSync(file, `${HEADER} ${Buffer.from(key).toString('base64')}\n`);
-  fsyncSync(file);
-  closeSync(file);
-}
-
-function openNew(path: string): number {
   try {
-    return openSync(path, 'wx', OWNER_READ_WRITE);
+    createWhole(path, `${HEADER} ${Buffer.from(key).toString('base64')}\n`);
   } catch (thrown) {
     const code = (thrown as { code?: string }).code ?? 'unknown error';
     throw new KeyFileFault(

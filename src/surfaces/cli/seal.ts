@@ -5,7 +5,7 @@ import type { Service } from '#features/services/model.ts';
 import { newestRing } from '#features/vault/keyring.ts';
 import type { SealKey } from '#features/vault/model.ts';
 import { sealForConfig } from '#features/vault/seal.ts';
-import { allKeyring } from '#features/vault/store.ts';
+import { keyringSoFar } from '#features/vault/store.ts';
 import { peekStorage } from '#pipeline/storage.ts';
 import { createEnvelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
@@ -53,7 +53,7 @@ async function keyOfStopped({ dataDir, addonPath }: Around): Promise<SealKey> {
   const peeked = await peekStorage(dataDir, {
     addonPath,
     inspect: async (reader) => {
-      const row = newestRing(await allKeyring(reader));
+      const row = newestRing(await keyringSoFar(reader));
       if (row !== undefined) found = { id: row.id, publicKey: new Uint8Array(row.public_key) };
     },
   });

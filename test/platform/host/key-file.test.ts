@@ -1,6 +1,7 @@
 // The root key's file: whose eyes it may be under, and what is said where it cannot be made.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -70,4 +71,18 @@ test('a credential of systemd may show the right of an access list, and no other
 test('a link is no key file', () => {
   symlinkSync(place('k', 0o600), join(folder, 'link'));
   assert.match(keyFileProblem(join(folder, 'link')) ?? '', /not a regular file/);
+});
+
+test('a process that ends while it writes the key leaves none, so that the next start makes one', () => {
+  const path = join(folder, 'stack.key');
+  const making = `
+    import { createKeyFile } from '#platform/host/key-file.ts';
+    createKeyFile(${JSON.stringify(path)}, new Uint8Array(${ROOT_KEY_BYTES}));`;
+  const node = [process.execPath, '--input-type=module', '--eval', making];
+  // No byte of any file: the write is what fails.
+  const cut = spawnSync('sh', ['-c', 'ulimit -f 0; exec "$0" "$@"', ...node], { encoding: 'utf8' });
+  assert.notEqual(cut.status, 0, cut.stderr);
+  assert.ok(!existsSync(path), 'a key that is not whole is there');
+  createKeyFile(path, new Uint8Array(ROOT_KEY_BYTES).fill(7));
+  assert.equal(readKeyFile(path).reveal().length, ROOT_KEY_BYTES);
 });
