@@ -29,7 +29,7 @@ const FRAME = '  │ ';
 /** A token or a hash says nothing to a reader; its beginning and its length do. */
 const WORD_CHARS_MAX = 48;
 const WORD_CHARS_SHOWN = 24;
-const REDACTED = '[redacted]';
+const REDACTED = '[redacted:';
 
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];

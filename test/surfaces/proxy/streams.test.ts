@@ -244,7 +244,7 @@ describe('an answer', () => {
     const shown = ['content-security-policy', 'x-content-type-options', 'cache-control', 'etag', 'x-echo'];
     assert.deepEqual(
       shown.map((name) => answer.headers.get(name)),
-      ['sandbox', 'nosniff', 'no-store', '"1"', 'a [redacted]'],
+      ['sandbox', 'nosniff', 'no-store', '"1"', 'a [redacted:shop]'],
     );
     const hidden = ['set-cookie', 'x-stack-error'].map((name) => answer.headers.get(name));
     assert.deepEqual([answer.status, ...hidden], [418, null, null]);
@@ -265,7 +265,7 @@ describe('an answer', () => {
     const answer = await fetch(`${form.appliance.url}/proxy/shop/a`, {
       headers: { authorization: `Bearer ${form.appliance.apiKey}`, 'x-stack-agent': 'clerk' },
     });
-    const marker = '[redacted]';
+    const marker = '[redacted:shop]';
     assert.equal(
       await answer.text(),
       `before ${marker} between ${marker}${marker} after ${SECRET.slice(0, 12)}`,
