@@ -29,8 +29,10 @@ export function createSettle(deps: Deps): Settle {
       const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
       const given = answer({ entryId: intended.intent.entry_id, durationMs });
       const closing = intended.claim?.finished(status, kept(given));
+      // A caller that guesses at secrets, or a service that shows them, is seen here.
+      const detail = tally.redacted === 0 ? {} : { secrets_redacted: tally.redacted };
       write(deps, intended, {
-        fields: { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs },
+        fields: { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs, detail },
         closing,
       });
       count(deps, intended, { end: endOf(status), durationMs });
