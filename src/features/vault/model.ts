@@ -57,7 +57,7 @@ export function secretProblem(value: string): string | undefined {
 
 /** One piece, `REPEATS_MIN` times or more, the last one perhaps cut. */
 function repeats(value: string): boolean {
-  for (let size = 1; size * REPEATS_MIN <= value.length; size += 1)
+  for (let size = 1; size * REPEATS_MIN <= value.length + 1; size += 1)
     if (value.startsWith(value.slice(size))) return true;
   return false;
 }
