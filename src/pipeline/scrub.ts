@@ -117,7 +117,7 @@ function cleaned(response: UpstreamResponse, { source, rules, limit, tally }: Cl
     return shown;
   };
   const ended = (): Uint8Array => {
-    const last = guard.end();
+    const last = guarded(() => guard.end());
     return last.length === 0 ? stream.end() : Buffer.concat([clean(last), stream.end()]);
   };
   const next = (): Uint8Array | undefined => {
@@ -135,11 +135,11 @@ function cleaned(response: UpstreamResponse, { source, rules, limit, tally }: Cl
       over = true;
       response.discard();
     }
-    return clean(guarded(part));
+    return clean(guarded(() => guard.push(part)));
   };
-  const guarded = (part: Uint8Array): Uint8Array => {
+  const guarded = (judge: () => Uint8Array): Uint8Array => {
     try {
-      return guard.push(part);
+      return judge();
     } catch (thrown) {
       over = true;
       response.discard();

@@ -130,6 +130,9 @@ const MAY_BE_PACKED =
   /^(?:image|audio|video|font|model)\/|^application\/(?:octet-stream|zip|x-zip|gzip|x-gzip|zstd|x-tar|x-gtar|x-compress|x-bzip|x-xz|x-7z|pdf|wasm|java-archive|vnd\.)/;
 const TEXTUAL = /json|xml|text|html|yaml|csv|javascript/;
 const ZLIB_HEAD_BYTES = 2;
+/** Of zlib with a window of 32 kB, the usual one; also a letter. Of so few bytes as follow, text can still look packed. */
+const ZLIB_FIRST = 0x78;
+const ZLIB_TOLD_BYTES = 64;
 const MAGIC_BYTES = 4;
 
 export type PackedGuard = {
@@ -149,15 +152,21 @@ export function guardPacked(contentType: string | undefined): PackedGuard {
     push: (piece) => {
       if (begun === undefined) return piece;
       const start: Uint8Array = begun.length === 0 ? piece : Buffer.concat([begun, piece]);
-      const undecided = start.length < MAGIC_BYTES && mayBePacked(start);
+      const undecided =
+        start.length < (start[0] === ZLIB_FIRST ? ZLIB_TOLD_BYTES : MAGIC_BYTES) && mayBePacked(start);
       begun = undecided ? start : undefined;
       if (undecided) return NOTHING;
-      if (isPacked(start)) throw unreadable('the body is packed, and its head does not say so');
+      if (isPacked(start, constants.Z_SYNC_FLUSH)) throw undeclared();
       return start;
     },
-    end: () => begun ?? NOTHING,
+    end: () => {
+      if (begun !== undefined && isPacked(begun, constants.Z_FINISH)) throw undeclared();
+      return begun ?? NOTHING;
+    },
   };
 }
+
+const undeclared = (): Fault => unreadable('the body is packed, and its head does not say so');
 
 const MAGICS: readonly (readonly number[])[] = [
   [0x1f, 0x8b, 8],
@@ -165,18 +174,15 @@ const MAGICS: readonly (readonly number[])[] = [
 ];
 
 const mayBePacked = (start: Uint8Array): boolean =>
-  start[0] === 0x78 ||
+  (start[0] === ZLIB_FIRST && (start.length < ZLIB_HEAD_BYTES || isZlib(start))) ||
   MAGICS.some((magic) => magic.slice(0, start.length).every((byte, at) => byte === start[at]));
 
-function isPacked(start: Uint8Array): boolean {
+function isPacked(start: Uint8Array, finishFlush: number): boolean {
   if (MAGICS.some((magic) => magic.every((byte, at) => byte === start[at]))) return true;
   if (!isZlib(start)) return false;
   // Text may begin like this, too (`x^2`), but does not unpack.
   try {
-    return (
-      inflateSync(start, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: DECODED_GROWTH_FROM_BYTES })
-        .length > 0
-    );
+    return inflateSync(start, { finishFlush, maxOutputLength: DECODED_GROWTH_FROM_BYTES }).length > 0;
   } catch (thrown) {
     return (thrown as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE';
   }
