@@ -87,8 +87,7 @@ export function screenOn(terminal: Terminal, credentials: readonly string[]): Sc
   const row = (text: string, mark: string): void => {
     const isHeld = credentials.some((credential) => text.includes(credential));
     if (isHeld) line(`${FRAME}${text}  ${paint(['bold', 'yellow'], `◀ ${mark}`)}`);
-    else if (text.includes(REDACTED))
-      line(`${FRAME}${text}  ${paint(['bold', 'green'], '◀ taken out by STACK')}`);
+    else if (text.includes(REDACTED)) line(`${FRAME}${text}  ${paint(['bold', 'green'], '◀ taken out')}`);
     else line(`${FRAME}${text}`.trimEnd());
   };
   return {
