@@ -193,6 +193,20 @@ export const REPLACED_SECRET_KEPT_MS = CALL_TIMEOUT_MS_MAX + 60_000;
 /** Replaced values kept at once; a value is replaced by hand or by a script, not by the thousand. */
 export const REPLACED_SECRETS_MAX = 1_000;
 
+/** Content codings of one body that are undone one after the other; servers apply one, a proxy before them a second. */
+export const DECODED_LAYERS_MAX = 3;
+/** A packed body may grow to so much whatever its ratio, and beyond it by so much: text packs to a twentieth, seldom more. */
+export const DECODED_GROWTH_FROM_BYTES = 100_000;
+export const DECODED_GROWTH_MAX = 100;
+
+/** Bytes that the scrub looks at in one go: a piece as it comes from a socket is a few of them, and its tables stay small. */
+export const SCRUB_SLICE_BYTES = 16_384;
+/**
+ * Bytes held back at most because they may be the beginning of a secret. 24 signs of the longest window, each escaped
+ * three times over, are less; a row of escapes inside escapes without end is let go.
+ */
+export const SCRUB_HELD_BYTES_MAX = 1_024;
+
 /** Opened data keys, 32 bytes each: more than any installation has secrets, so that a call opens no box. */
 export const DATA_KEYS_KEPT_MAX = 4_096;
 /** A unit of a rotation is one fsync and holds up no call for longer than that. */

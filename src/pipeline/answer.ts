@@ -54,8 +54,8 @@ function bodyOf({ from: { from }, body: bytes, truncated }: Collected, charsMax:
   if (text === undefined) return cutText('body_base64', Buffer.from(bytes).toString('base64'), charsMax);
   const parsed = truncated ? undefined : parse(text, headerValue(from.headers, 'content-type'));
   if (parsed === undefined) return cutText('body_text', text, charsMax);
-  // Parsing undoes JSON escapes, so the values are searched once more.
-  const body = from.redactor.json(parsed.value);
+  // Parsing undoes escapes, so the values are searched once more. Without one, each is a piece of the text that was searched.
+  const body = text.includes('\\') ? from.redactor.json(parsed.value) : parsed.value;
   const rendered = charsMax === undefined ? '' : JSON.stringify(body);
   if (charsMax !== undefined && rendered.length > charsMax) return cutText('body_text', rendered, charsMax);
   return { fields: { body }, cut: false };

@@ -1,11 +1,12 @@
 // Step 9: removes live secrets from headers and, while it passes, from the body; what cannot be read is withheld.
 import { asFault, Fault } from '#kernel/errors.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
+import { type Codings, codingsOf, decodeBody, guardPacked } from '#platform/net/decoding.ts';
 import { type Pieces, piecesOf, type UpstreamResponse } from '#platform/net/exchange.ts';
 import { contentEncoding, contentLength, filterResponseHeaders } from '#platform/net/response-headers.ts';
 import type { Forwarded } from './forward.ts';
 import type { Redactor } from './redact.ts';
-import type { HeaderList } from './request.ts';
+import { type HeaderList, headerValue } from './request.ts';
 
 declare const scrubbed: unique symbol;
 export type Scrubbed = {
@@ -25,10 +26,12 @@ export type Scrubbed = {
 };
 
 type Tally = {
-  /** Bytes of the body as it came, up to the limit. */
+  /** Bytes of the body without its content codings, up to the limit. */
   bytes: number;
   /** The body went on past the limit. */
   cut: boolean;
+  /** Secrets that were taken out, of headers and body. */
+  redacted: number;
 };
 
 type Deps = { readonly redactor: () => Redactor; readonly bytesMax: () => number };
@@ -37,16 +40,16 @@ export type Scrub = (from: Forwarded) => Result<Scrubbed>;
 export function createScrub({ redactor, bytesMax }: Deps): Scrub {
   return (from) => {
     const { response } = from;
+    const encoding = contentEncoding(response.headers);
+    const codings = encoding === undefined ? [] : codingsOf(encoding);
     // The reason goes to the caller and into the log: it holds no text of the service, which may be the secret.
-    if (contentEncoding(response.headers) !== undefined)
-      return withheld(response, 'a content-encoding that was not asked for');
+    if (codings === undefined) return withheld(response, 'a content-encoding that cannot be undone');
     const rules = redactor();
-    const headers = filterResponseHeaders(response.headers)
-      .filter(([name]) => !rules.inName(name))
-      .map(([name, value]) => [name, rules.text(value)] as const);
     const limit = bytesMax();
-    const tally: Tally = { bytes: 0, cut: false };
-    const length = contentLength(response.headers);
+    const tally: Tally = { bytes: 0, cut: false, redacted: 0 };
+    const headers = cleanHeaders(filterResponseHeaders(response.headers), { rules, tally });
+    const length = codings.length === 0 ? contentLength(response.headers) : undefined;
+    const source = codings.length === 0 ? response.body : unpacked(response, codings);
     const parts = {
       from,
       redactor: rules,
@@ -54,12 +57,43 @@ export function createScrub({ redactor, bytesMax }: Deps): Scrub {
       headers,
       lengthBytes: length !== undefined && length < rules.shortestBytes ? length : undefined,
       bytesMax: limit,
-      body: cleaned(response, { rules, limit, tally }),
+      body: cleaned(response, { source, rules, limit, tally }),
       tally,
       discard: () => response.discard(),
     };
     return ok(parts as unknown as Scrubbed);
   };
+}
+
+/** Unpacked while it comes: one piece is asked for at a time. */
+function unpacked(response: UpstreamResponse, codings: Codings): Pieces {
+  const pieces = decodeBody(response.body, codings)[Symbol.asyncIterator]();
+  let ready: Uint8Array | undefined;
+  let over = false;
+  const take = (): Uint8Array | undefined => {
+    const piece = ready;
+    ready = undefined;
+    return piece;
+  };
+  const more = async (): Promise<void> => {
+    if (ready !== undefined || over) return;
+    const next = await pieces.next();
+    over = next.done === true;
+    if (next.done !== true) ready = next.value;
+  };
+  return piecesOf({ take, finished: () => over && ready === undefined, more }, () => response.discard());
+}
+
+type Counting = { readonly rules: Redactor; readonly tally: Tally };
+
+/** A secret in a name drops the header; in a value it is replaced. */
+function cleanHeaders(headers: HeaderList, { rules, tally }: Counting): HeaderList {
+  if (rules.clean(headers)) return headers;
+  const kept = headers.filter(([name]) => rules.clean([[name, '']]));
+  const clean = kept.map(([name, value]) => [name, rules.value(value)] as const);
+  tally.redacted +=
+    headers.length - kept.length + clean.filter(([, value], at) => value !== kept[at]?.[1]).length;
+  return clean;
 }
 
 export function withheld(
@@ -71,17 +105,27 @@ export function withheld(
   return refuse(new Fault('RESPONSE_WITHHELD', { detail: reason, metadata }));
 }
 
-type Cleaning = { readonly rules: Redactor; readonly limit: number; readonly tally: Tally };
+type Cleaning = Counting & { readonly source: Pieces; readonly limit: number };
 
-function cleaned(response: UpstreamResponse, { rules, limit, tally }: Cleaning): Pieces {
+function cleaned(response: UpstreamResponse, { source, rules, limit, tally }: Cleaning): Pieces {
   const stream = rules.open();
-  const source = response.body;
+  const guard = guardPacked(headerValue(response.headers, 'content-type'));
+  const before = tally.redacted;
   let over = false;
+  const clean = (piece: Uint8Array): Uint8Array => {
+    const shown = stream.push(piece);
+    tally.redacted = before + stream.markers();
+    return shown;
+  };
+  const ended = (): Uint8Array => {
+    const last = guarded(() => guard.end());
+    return last.length === 0 ? stream.end() : Buffer.concat([clean(last), stream.end()]);
+  };
   const next = (): Uint8Array | undefined => {
     const chunk = source.take();
     if (chunk === undefined) {
       over = source.finished();
-      return over ? stream.end() : undefined;
+      return over ? ended() : undefined;
     }
     const room = limit - tally.bytes;
     const part = chunk.length > room ? chunk.subarray(0, room) : chunk;
@@ -92,7 +136,16 @@ function cleaned(response: UpstreamResponse, { rules, limit, tally }: Cleaning):
       over = true;
       response.discard();
     }
-    return stream.push(part);
+    return clean(guarded(() => guard.push(part)));
+  };
+  const guarded = (judge: () => Uint8Array): Uint8Array => {
+    try {
+      return judge();
+    } catch (thrown) {
+      over = true;
+      response.discard();
+      throw broken(thrown, response.status);
+    }
   };
   const take = (): Uint8Array | undefined => {
     let piece = over ? undefined : next();
@@ -102,6 +155,7 @@ function cleaned(response: UpstreamResponse, { rules, limit, tally }: Cleaning):
   };
   const more = (): Promise<void> =>
     source.more().catch((thrown: unknown) => {
+      response.discard();
       throw broken(thrown, response.status);
     });
   return piecesOf({ take, finished: () => over, more }, () => response.discard());

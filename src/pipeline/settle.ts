@@ -29,8 +29,12 @@ export function createSettle(deps: Deps): Settle {
       const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
       const given = answer({ entryId: intended.intent.entry_id, durationMs });
       const closing = intended.claim?.finished(status, kept(given));
-      // The service was not heard to its end: what the entry counts is what was taken.
-      const detail = tally.cut ? { reason: 'the answer was cut at the limit' } : {};
+      const detail = {
+        // The service was not heard to its end: what the entry counts is what was taken.
+        ...(tally.cut ? { reason: 'the answer was cut at the limit' } : {}),
+        // A caller that guesses at secrets, or a service that shows them, is seen here.
+        ...(tally.redacted === 0 ? {} : { secrets_redacted: tally.redacted }),
+      };
       write(deps, intended, {
         fields: { outcome, status, bytes_in: tally.bytes, duration_ms: durationMs, detail },
         closing,

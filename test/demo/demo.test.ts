@@ -41,7 +41,7 @@ describe('the walk of the demo', () => {
 
   it('gives the agent no byte of a credential, and shows none where it says what the agent saw', () => {
     const seen = blocks(shown, 'THE AGENT SEES').join('\n');
-    assert.match(seen, /"\[redacted\]"/);
+    assert.match(seen, /"\[redacted:billing\]"/);
     assert.ok(stage.received().includes('"in_7"'));
     for (const value of values) assertAbsent({ 'what the agent got': stage.received(), seen }, value);
   });

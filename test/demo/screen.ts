@@ -29,7 +29,7 @@ const FRAME = '  │ ';
 /** A token or a hash says nothing to a reader; its beginning and its length do. */
 const WORD_CHARS_MAX = 48;
 const WORD_CHARS_SHOWN = 24;
-const REDACTED = '[redacted]';
+const REDACTED = '[redacted:';
 
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
@@ -87,8 +87,7 @@ export function screenOn(terminal: Terminal, credentials: readonly string[]): Sc
   const row = (text: string, mark: string): void => {
     const isHeld = credentials.some((credential) => text.includes(credential));
     if (isHeld) line(`${FRAME}${text}  ${paint(['bold', 'yellow'], `◀ ${mark}`)}`);
-    else if (text.includes(REDACTED))
-      line(`${FRAME}${text}  ${paint(['bold', 'green'], '◀ taken out by STACK')}`);
+    else if (text.includes(REDACTED)) line(`${FRAME}${text}  ${paint(['bold', 'green'], '◀ taken out')}`);
     else line(`${FRAME}${text}`.trimEnd());
   };
   return {

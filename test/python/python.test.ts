@@ -164,7 +164,7 @@ describe('an agent of openai-agents, the Python package', { skip }, () => {
     assert.match(String(outputs[3]?.['jti']), /^pp_/);
     const answer = (outputs[4]?.['body'] ?? {}) as Json;
     assert.deepEqual([outputs[4]?.['status'], answer['ok']], [200, true]);
-    assert.deepEqual(answer['got'], { authorization: 'Bearer [redacted]' });
+    assert.deepEqual(answer['got'], { authorization: 'Bearer [redacted:slack]' });
   });
 
   it('is refused a call under approval, as an answer that its model can act on, and Slack sees nothing', async () => {
@@ -187,8 +187,8 @@ describe('an agent of openai-agents, the Python package', { skip }, () => {
     transcript['bytes between Python and the appliance'] = tap.bytes();
     transcript['audit log'] = (await askLocally(appliance, '/v1/audit?limit=100')).text;
     transcript['process log'] = appliance.logs();
-    assert.match(tap.bytes(), /chat\.postMessage[\s\S]*\[redacted\]/, 'the wire was listened to');
-    assert.ok(transcript['what the model saw of assistant.py']?.includes('[redacted]'));
+    assert.match(tap.bytes(), /chat\.postMessage[\s\S]*\[redacted:slack\]/, 'the wire was listened to');
+    assert.ok(transcript['what the model saw of assistant.py']?.includes('[redacted:slack]'));
     assertAbsent(transcript, BOT_TOKEN);
   });
 });

@@ -158,7 +158,7 @@ describe('an unmodified OpenAI SDK', () => {
 
   it('completes a chat, and gets the answer without the credential in it', async () => {
     const done = await client().chat.completions.create(ask);
-    assert.equal(done.choices[0]?.message.content, 'your key is [redacted]');
+    assert.equal(done.choices[0]?.message.content, 'your key is [redacted:openai]');
   });
 
   /** Delay of each event from the server's write to the SDK's loop; a later event is written only when one has come. */

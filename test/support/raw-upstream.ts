@@ -110,7 +110,7 @@ export function openLine(t: Ending, setup: LineSetup = {}): Line {
   const resolver = setup.resolver ?? (async () => setup.addresses ?? ['127.0.0.1']);
   const upstream = createUpstream({ resolver, closed: () => false });
   t.after(() => upstream.close());
-  const redactor = compileRedactor(setup.secrets ?? []);
+  const redactor = compileRedactor((setup.secrets ?? []).map((text) => ({ service: 'shop', text })));
   const scrub = createScrub({ redactor: () => redactor, bytesMax: () => setup.bytesMax ?? BODY_BYTES_MAX });
   return {
     upstream,

@@ -1,6 +1,5 @@
 // The service: where calls may go, what they may do there, and how its credential is put in.
 import type { Action, ApprovalRule } from '#features/policy/model.ts';
-import { SECRET_CHARS_MIN } from '#kernel/limits.ts';
 
 /** Which addresses the name may resolve to (corpus, address rule). */
 export type Network =
@@ -84,34 +83,6 @@ export function place(inject: Inject, secret: string): Placed | undefined {
     return { header: undefined, query: `${percent(inject.name)}=${percent(value)}` };
   if (!COOKIE_VALUE.test(value)) return undefined;
   return { header: ['cookie', `${inject.name}=${value}`], query: undefined };
-}
-
-/** Every text in which a call shows the secret to the service, and in which the service may show it back. */
-export function shownForms(inject: Inject | undefined, secret: string): readonly string[] {
-  const forms = sentForms(inject, secret);
-  return [...new Set([...forms, ...forms.flatMap(jsonForms)])];
-}
-
-/** As writers of JSON spell it: quotes and backslashes escaped, and slashes, too, as PHP does. */
-function jsonForms(text: string): readonly string[] {
-  const escaped = JSON.stringify(text).slice(1, -1);
-  return [escaped, escaped.replaceAll('/', '\\/')];
-}
-
-function sentForms(inject: Inject | undefined, secret: string): readonly string[] {
-  if (inject?.kind === 'basic') {
-    const token = basicToken(inject.template.replace('{secret}', () => secret));
-    return [secret, ...(inject.template === '{secret}' ? secretPart(secret) : []), token];
-  }
-  return inject?.kind === 'query' ? [secret, percent(secret)] : [secret];
-}
-
-/** Of `user:password` the part that is secret: the password, or the user where there is none. */
-function secretPart(pair: string): readonly string[] {
-  const cut = pair.indexOf(':');
-  const part = pair.slice(cut + 1) || pair.slice(0, cut);
-  // A shorter one could not be told from ordinary text.
-  return part.length < SECRET_CHARS_MIN ? [] : [part];
 }
 
 const basicToken = (pair: string): string => Buffer.from(pair).toString('base64');

@@ -1,6 +1,6 @@
 // The credential of a service: is it there, does its leash cover this call, and, for inject alone, its plaintext.
 // env, file and sealed values are read and bound when the config is loaded; stored ones stay ciphertext in memory.
-import { type Inject, type Service, shownForms } from '#features/services/model.ts';
+import type { Inject, Service } from '#features/services/model.ts';
 import { decodeUtf8, utf8 } from '#kernel/bytes.ts';
 import { Fault } from '#kernel/errors.ts';
 import { REPLACED_SECRET_KEPT_MS, REPLACED_SECRETS_MAX } from '#kernel/limits.ts';
@@ -12,9 +12,13 @@ import type { Reader } from '#platform/storage/compiler.ts';
 import type { Keyring, Wrapped } from './keyring.ts';
 import { bindingText, destinationOf, secretProblem } from './model.ts';
 import { leashProblem, readSealed } from './sealed.ts';
+import { secretTexts } from './secret-parts.ts';
 import { allSecrets, type SecretRow } from './store.ts';
 
 export type Presence = { readonly connected: boolean; readonly reason?: string };
+
+/** A text that no answer may show, and the service it belongs to. */
+export type LiveSecret = { readonly service: string; readonly text: Sensitive<string> };
 
 export type Credentials = {
   readonly presence: (service: Service) => Presence;
@@ -23,10 +27,10 @@ export type Credentials = {
   /** Plaintext for one call. Only inject calls this (invariant 2). */
   readonly open: (service: Service) => Result<Sensitive<string>>;
   /**
-   * Every live value in each form it is sent in: of the services in force, of those that calls under way may still use,
-   * and stored previous versions. Only the redactor's compiler calls this (invariant 2).
+   * The secret parts of every live value: of the services in force, of those that calls under way may still use, and
+   * stored previous versions. Only the redactor's compiler calls this (invariant 2).
    */
-  readonly liveSecrets: () => readonly Sensitive<string>[];
+  readonly liveSecrets: () => readonly LiveSecret[];
   /** Grows whenever the set of live secrets changes. */
   readonly version: () => number;
   /** Reads the stored rows again, after a commit. */
@@ -69,10 +73,13 @@ export type Loaded = { readonly [loaded]: true; readonly held: ReadonlyMap<Servi
 
 /** A value that was in force, and how its service sent it. */
 type Replaced = {
-  readonly held: Pick<Bound, 'sealed' | 'binding' | 'mark'>;
+  readonly service: string;
+  readonly held: Bound;
   readonly inject: Inject | undefined;
   readonly untilMs: number;
 };
+/** A row that was deleted, or replaced twice, while calls may have its value under way. */
+type Departed = { readonly row: SecretRow; readonly untilMs: number };
 
 const MARK_KEY_BYTES = 32;
 
@@ -85,6 +92,7 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
   let inForce: readonly Service[] = [];
   let before: readonly Service[] = [];
   let replaced: readonly Replaced[] = [];
+  let departed: readonly Departed[] = [];
   const boundOf = (service: Service): Bound | undefined => {
     const held = known.get(service);
     return held?.kind === 'bound' ? held : undefined;
@@ -99,19 +107,16 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
     const pairs = [...services].map((service) => [service, loadOne(service, { ...deps, markKey })] as const);
     return { held: new Map(pairs) } as unknown as Loaded;
   };
-  const keep = (left: readonly Omit<Replaced, 'untilMs'>[]): void => {
-    const now = deps.host.monotonicMs();
-    const live = replaced.filter(({ untilMs }) => untilMs > now);
-    const more = left.map((one) => ({ ...one, untilMs: now + REPLACED_SECRET_KEPT_MS }));
-    replaced = distinct([...live, ...more]).slice(-REPLACED_SECRETS_MAX);
-  };
   const adopt = (next: Loaded): void => {
-    keep(
-      inForce.flatMap((service) => {
-        const bound = boundOf(service);
-        return bound === undefined ? [] : [{ held: bound, inject: service.inject }];
-      }),
-    );
+    const now = deps.host.monotonicMs();
+    const untilMs = now + REPLACED_SECRET_KEPT_MS;
+    const left = inForce.flatMap((service) => {
+      const bound = boundOf(service);
+      const { name, inject } = service;
+      return bound === undefined ? [] : [{ service: name, held: bound, inject, untilMs }];
+    });
+    const live = replaced.filter(({ untilMs }) => untilMs > now);
+    replaced = distinct([...live, ...left]).slice(-REPLACED_SECRETS_MAX);
     for (const [service, value] of next.held) known.set(service, value);
     before = inForce;
     inForce = [...next.held.keys()];
@@ -122,13 +127,13 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
     presence: (service) => presenceOf(service, held(service)),
     covers: (service) => leash(service, held(service)),
     open: (service) => open(service, held(service), deps.keyring),
-    liveSecrets: () => [...plaintexts({ inForce, before, rows, replaced, boundOf }, deps.keyring)],
+    liveSecrets: () => [...plaintexts({ inForce, before, rows, replaced, departed, boundOf }, deps.keyring)],
     version: () => version,
     reload: async () => {
       const next = await allSecrets(deps.reader);
       // A row's id stands for its value: rows that a rotation has moved hold the same secrets.
       if (next.length !== rows.length || next.some(({ id }, at) => id !== rows[at]?.id)) version += 1;
-      keep(gone(rows, next).flatMap((row) => formerly(row, [...inForce, ...before])));
+      departed = departing(departed, { before: rows, next, nowMs: deps.host.monotonicMs() });
       rows = next;
     },
     rows: () => rows,
@@ -144,21 +149,17 @@ export async function createCredentials(first: Iterable<Service>, deps: Deps): P
   };
 }
 
-/** Deleted, or set twice since: a call under way may have been sent with it. */
-function gone(rows: readonly SecretRow[], next: readonly SecretRow[]): readonly SecretRow[] {
-  const left = new Set(next.map(({ id }) => id));
-  return rows.filter(({ id }) => !left.has(id));
-}
+type Rows = {
+  readonly before: readonly SecretRow[];
+  readonly next: readonly SecretRow[];
+  readonly nowMs: number;
+};
 
-function formerly(row: SecretRow, services: readonly Service[]): readonly Omit<Replaced, 'untilMs'>[] {
-  const held = { sealed: row, binding: rowBinding(row), mark: row.id };
-  return injectsOf(row, services).map((inject) => ({ held, inject }));
-}
-
-/** How the value is sent; also one that no service sends is looked for. */
-function injectsOf(row: SecretRow, services: readonly Service[]): readonly (Inject | undefined)[] {
-  const injects = services.filter(({ name }) => name === row.service).map(({ inject }) => inject);
-  return injects.length === 0 ? [undefined] : injects;
+/** Rows that are no more, for as long as a call can show them. */
+function departing(departed: readonly Departed[], { before, next, nowMs }: Rows): readonly Departed[] {
+  const gone = before.filter(({ id }) => !next.some((row) => row.id === id));
+  const left = gone.map((row) => ({ row, untilMs: nowMs + REPLACED_SECRET_KEPT_MS }));
+  return [...departed.filter(({ untilMs }) => untilMs > nowMs), ...left].slice(-REPLACED_SECRETS_MAX);
 }
 
 /** A reload that changes nothing must not fill the list with one value many times. */
@@ -269,21 +270,33 @@ type Known = {
   readonly before: readonly Service[];
   readonly rows: readonly SecretRow[];
   readonly replaced: readonly Replaced[];
+  readonly departed: readonly Departed[];
   readonly boundOf: (service: Service) => Bound | undefined;
 };
 
-function* plaintexts(known: Known, keyring: Keyring): Generator<Sensitive<string>> {
-  const forms = (inject: Inject | undefined, text: string | undefined): readonly Sensitive<string>[] =>
-    text === undefined ? [] : shownForms(inject, text).map((form) => new Sensitive(form));
+function* plaintexts(known: Known, keyring: Keyring): Generator<LiveSecret> {
   const bound = [
-    ...known.inForce.map((service) => ({ held: known.boundOf(service), inject: service.inject })),
+    ...known.inForce.map((service) => ({
+      service: service.name,
+      held: known.boundOf(service),
+      inject: service.inject,
+    })),
     ...known.replaced,
   ];
-  for (const { held, inject } of bound)
-    if (held !== undefined) yield* forms(inject, plain(keyring, held.sealed, held.binding));
+  for (const { service, held, inject } of bound)
+    if (held !== undefined) yield* texts({ service, inject }, plain(keyring, held.sealed, held.binding));
   const services = [...known.inForce, ...known.before];
-  for (const row of known.rows) {
+  for (const row of [...known.rows, ...known.departed.map((left) => left.row)]) {
     const text = plain(keyring, row, rowBinding(row));
-    for (const inject of injectsOf(row, services)) yield* forms(inject, text);
+    const injects = services.filter(({ name }) => name === row.service).map(({ inject }) => inject);
+    for (const inject of injects.length === 0 ? [undefined] : injects)
+      yield* texts({ service: row.service, inject }, text);
   }
+}
+
+type Sent = { readonly service: string; readonly inject: Inject | undefined };
+
+function texts({ service, inject }: Sent, secret: string | undefined): readonly LiveSecret[] {
+  if (secret === undefined) return [];
+  return secretTexts(inject, secret).map((text) => ({ service, text: new Sensitive(text) }));
 }

@@ -36,8 +36,12 @@ export const hostsOf = (destination: string): string[] =>
 
 export const bindingText = (binding: Binding): string => canonicalize({ table: 'secrets', ...binding });
 
-/** Fewer different characters are a word or a placeholder, and could not be told from text when scrubbed. */
-const DISTINCT_CHARS_MIN = 4;
+/** Random hex of eight has fewer than five different characters once in a few hundred; words and placeholders often. */
+const DISTINCT_CHARS_MIN = 5;
+/** `abcabcabc`, `changeme-changeme-`: a piece that comes so often is all there is to know. */
+const REPEATS_MIN = 3;
+/** A row such as `12345678` or `hgfedcba`: so many steps to a neighbour are no chance. */
+const SEQUENCE_SHARE_MAX = 0.7;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /** Why a value cannot be a secret, or undefined. Never quotes the value. */
@@ -46,5 +50,20 @@ export function secretProblem(value: string): string | undefined {
   if (Buffer.byteLength(value) > SECRET_BYTES_MAX) return `longer than ${SECRET_BYTES_MAX} bytes`;
   if (!PRINTABLE.test(value)) return 'holds characters that no header may carry';
   if (new Set(value).size < DISTINCT_CHARS_MIN) return 'has too few different characters to be a secret';
+  if (repeats(value)) return 'repeats one piece and can be guessed';
+  if (isSequence(value)) return 'is a sequence and can be guessed';
   return undefined;
+}
+
+/** One piece, `REPEATS_MIN` times or more, the last one perhaps cut. */
+function repeats(value: string): boolean {
+  for (let size = 1; size * REPEATS_MIN <= value.length + 1; size += 1)
+    if (value.startsWith(value.slice(size))) return true;
+  return false;
+}
+
+function isSequence(value: string): boolean {
+  const codes = [...value].map((char) => char.charCodeAt(0));
+  const steps = codes.slice(1).filter((code, at) => Math.abs(code - (codes[at] as number)) === 1);
+  return steps.length > SEQUENCE_SHARE_MAX * (value.length - 1);
 }

@@ -150,7 +150,7 @@ for (const entry of of('redirect')) {
     });
     assert.equal(seen.status, status);
     const shown = seen.headers.find(([name]) => name === 'location')?.[1];
-    assert.equal(shown, location.replace('<credential>', '[redacted]'));
+    assert.equal(shown, location.replace('<credential>', '[redacted:shop]'));
     assert.equal(server.requests.length, 1);
     assert.deepEqual(asked, ['api.github.com']);
   });

@@ -184,7 +184,8 @@ test('trailers are not shown', async (t) => {
   assert.ok(!JSON.stringify(seen).toLowerCase().includes('trailer'));
 });
 
-for (const coding of ['gzip', 'br', 'zstd', 'deflate', 'GZIP', 'identity, gzip', 'x-unknown']) {
+// What is packed as it says is unpacked (decoding.test.ts); these are unknown, too many, or not what they say.
+for (const coding of ['br', 'zstd', 'deflate', 'x-unknown', 'GZIP, x-unknown', 'gzip, gzip, gzip, gzip']) {
   test(`content-encoding ${coding} is withheld, and its connection is closed at once`, async (t) => {
     const body = gzipSync(SECRET).toString('latin1');
     // One byte less than announced: only a discarded connection closes.
