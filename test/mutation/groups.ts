@@ -25,9 +25,15 @@ export const GROUPS: readonly Group[] = [
   },
   {
     name: 'scrubber',
-    modules: ['src/pipeline/redact*.ts', 'src/pipeline/matcher*.ts', 'src/pipeline/scrub*.ts'],
+    modules: [
+      'src/pipeline/redact*.ts',
+      'src/pipeline/redaction/*.ts',
+      'src/pipeline/matcher*.ts',
+      'src/pipeline/scrub*.ts',
+    ],
     tests: [
       'test/pipeline/redact*.test.ts',
+      'test/pipeline/redaction/*.test.ts',
       'test/pipeline/matcher*.test.ts',
       'test/pipeline/scrub*.test.ts',
     ],

@@ -67,14 +67,15 @@ function mutate({ name, tests }: Group, { modules, concurrency }: Run): Judged {
   return judge(JSON.parse(readFileSync(report, 'utf8')) as Report, EQUIVALENTS);
 }
 
-const row = ({ name, killed, timedOut, survived, equivalent, score }: Tally): string =>
-  [
-    name.padEnd(44),
-    ...[killed, timedOut, survived, equivalent].map((many) => String(many).padStart(10)),
-    `${score.toFixed(1)} %`.padStart(9),
-  ].join('');
+const COLUMNS = ['killed', 'timedOut', 'survived', 'unloadable', 'equivalent'] as const;
+const NAME_CHARS = 40;
+const COLUMN_CHARS = 12;
 
-const HEADING = `${''.padEnd(44)}${['killed', 'timeout', 'survived', 'equivalent', '    score'].map((word) => word.padStart(10)).join('')}`;
+const cells = (first: string, rest: readonly string[]): string =>
+  [first.padEnd(NAME_CHARS), ...rest.map((cell) => cell.padStart(COLUMN_CHARS))].join('');
+const heading = cells('', ['killed', 'timed out', 'survived', 'unloadable', 'equivalent', 'score']);
+const row = (tally: Tally): string =>
+  cells(tally.name, [...COLUMNS.map((column) => String(tally[column])), `${tally.score.toFixed(1)} %`]);
 
 const plain = (text: string): string => text.replace(/\s+/g, ' ');
 const survivorLine = ({ file, line, from, to }: Survivor): string =>
@@ -100,7 +101,7 @@ function main(): number {
     return { name: group.name, ...mutate(group, { modules, concurrency }) };
   });
   for (const { name, modules, whole, survivors, stale } of judged) {
-    say(['', HEADING, ...modules.map(row), row({ ...whole, name })].join('\n'));
+    say(['', heading, ...modules.map(row), row({ ...whole, name })].join('\n'));
     for (const survivor of survivors) say(survivorLine(survivor));
     for (const { file, line } of stale) say(`equivalents.ts: no survivor fits any more: ${file}: ${line}`);
   }

@@ -28,7 +28,15 @@ const EXCUSE: Equivalent = {
 test('killed and timed out mutants are noticed; survivors and those that no test reaches are not', () => {
   const all = ['Killed', 'Killed', 'Timeout', 'Survived', 'NoCoverage', 'RuntimeError'];
   const { whole, survivors } = judge(report(...all.map((status) => mutant(status, status))), []);
-  assert.deepEqual(whole, { name: 'all', killed: 2, timedOut: 1, survived: 2, equivalent: 0, score: 60 });
+  assert.deepEqual(whole, {
+    name: 'all',
+    killed: 2,
+    timedOut: 1,
+    survived: 2,
+    unloadable: 1,
+    equivalent: 0,
+    score: 60,
+  });
   assert.deepEqual(survivors[0], {
     file: 'src/a.ts',
     line: 2,

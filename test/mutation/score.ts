@@ -1,5 +1,5 @@
 // Reads the report of a run: what each module scored and which mutants are left. Killed and timed out are detected;
-// survived and reached by no test are not; what could not be run at all does not count, either way.
+// survived and reached by no test are not; what does not even load does not count, either way.
 import type { Equivalent } from './equivalents.ts';
 
 /** The part we read of the mutation testing report schema, version 2. */
@@ -26,6 +26,8 @@ export type Tally = {
   readonly killed: number;
   readonly timedOut: number;
   readonly survived: number;
+  /** Changed so that the module does not even load: certainly noticed, but by no sentence of a test. */
+  readonly unloadable: number;
   /** Among the survivors of the tool, those that `equivalents.ts` explains. */
   readonly equivalent: number;
   /** In percent of all but the equivalent ones. */
@@ -60,6 +62,7 @@ export function judge(report: Report, known: readonly Equivalent[]): Judged {
       killed: count('Killed'),
       timedOut: count('Timeout'),
       survived: real.length,
+      unloadable: count('RuntimeError'),
       equivalent: living.length - real.length,
     });
   });
@@ -101,6 +104,7 @@ function sum(modules: readonly Tally[]): Tally {
     killed: total('killed'),
     timedOut: total('timedOut'),
     survived: total('survived'),
+    unloadable: total('unloadable'),
     equivalent: total('equivalent'),
   });
 }

@@ -12,7 +12,7 @@ const IPV4_BITS = 32;
 const IPV6_BITS = 128;
 const IPV6_GROUPS = 8;
 const HEX = 16;
-const DOTTED_TAIL = /\d+\.\d+\.\d+\.\d+$/;
+const DOTTED = /\d+\.\d+\.\d+\.\d+/;
 const CIDR = /^[^/]+\/\d{1,3}$/;
 
 const widthOf = (family: Address['family']): number => (family === 4 ? IPV4_BITS : IPV6_BITS);
@@ -56,7 +56,7 @@ function valueOfIpv4(text: string): bigint {
 }
 
 function valueOfIpv6(text: string): bigint {
-  const hex = text.replace(DOTTED_TAIL, (dotted) => {
+  const hex = text.replace(DOTTED, (dotted) => {
     const low = valueOfIpv4(dotted);
     return `${(low >> 16n).toString(HEX)}:${(low & 0xffffn).toString(HEX)}`;
   });

@@ -27,7 +27,7 @@ export type Binding = {
 
 const PORTS = { https: 443, http: 80 } as const;
 const PORT_MAX = 65_535;
-const SHAPE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?]*)([^?]*)(?:\?(.*))?$/s;
+const SHAPE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?]*)([^?]*)(?:\?(.*))?/s;
 type Parts = readonly [text: string, scheme: string, authority: string, path: string, query?: string];
 const AUTHORITY = /^(?:\[([0-9a-fA-F:.]+)\]|([^[\]:]*))(?::(.*))?$/;
 const PRINTABLE = /^[\x21-\x7e]*$/;
@@ -152,4 +152,4 @@ export function bindUrl(url: CanonicalUrl, binding: Binding): Result<{ readonly 
 
 /** `*.` covers exactly one label. */
 const matchesHost = (rule: string, host: string): boolean =>
-  rule === host || rule === host.replace(/^[^.]+\./, '*.');
+  rule === host || rule === host.replace(/[^.]+\./, '*.');

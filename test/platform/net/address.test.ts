@@ -101,6 +101,10 @@ describe('a private service', () => {
     allowed(listed, '10.1.0.0', '10.1.255.255', 'fd00:1::5', '140.82.112.6');
     closed(listed, '10.0.255.255', '10.2.0.0', '192.168.0.1', 'fd00:2::5', '127.0.0.1');
   });
+
+  it('is not asked about with a list that the config check should have refused', () => {
+    assert.throws(() => isAllowedAddress('10.0.0.1', privately('10.0.0.1/8')), /not a range: 10\.0\.0\.1\/8/);
+  });
 });
 
 describe('a service on this machine', () => {
