@@ -277,6 +277,11 @@ describe('the path form', () => {
     });
   });
 
+  it('keeps a listed header whose name only holds that of a browser', () => {
+    const rule = { ...REQUEST, allow: ['x-sec-a'] };
+    assert.deepEqual(built([['x-sec-a', 'b']], rule), { headers: [['x-sec-a', 'b']], dropped: [] });
+  });
+
   it('refuses what could be meant for the service and what no client says by itself', () => {
     for (const name of ['authorization', 'cookie', 'x-forwarded-for', 'x-api-key', 'content-encoding'])
       assert.equal(reason(name, 'a', REQUEST), 'is set by the appliance alone', name);
