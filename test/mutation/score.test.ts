@@ -21,7 +21,8 @@ const report = (...mutants: ReturnType<typeof mutant>[]): Report => ({
 const EXCUSE: Equivalent = {
   file: 'src/a.ts',
   line: 'const b = a < 2 && a > 0;',
-  replacement: 'a <= 2',
+  from: 'a < 2',
+  to: 'a <= 2',
   because: 'a is never 2',
 };
 

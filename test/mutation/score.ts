@@ -87,8 +87,8 @@ function survivorOf(
   };
 }
 
-const explains = (entry: Equivalent, { file, text, to }: Survivor): boolean =>
-  entry.file === file && entry.line === text && entry.replacement === to;
+const explains = (entry: Equivalent, { file, text, from, to }: Survivor): boolean =>
+  entry.file === file && entry.line === text && entry.from === from && entry.to === to;
 
 type Counts = Omit<Tally, 'name' | 'score'>;
 

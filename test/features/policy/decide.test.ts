@@ -324,7 +324,8 @@ describe('whether a body must be read before the call is judged', () => {
         { pattern: at('PUT /a'), where: [] },
         { pattern: at('GET /a'), where: [] },
       ];
-      const of = compileService({ ...service, actions: [{ name: 'pay:a:b', calls }], approval });
+      const actions = ['pay:a:b', 'pay:c:d'].map((name) => ({ name, calls }));
+      const of = compileService({ ...service, actions, approval });
       return looksAtBody(of, { constraints: [], view: unread(method, '/a') });
     };
     assert.ok(under([{ action: 'writes', where: [] }]) && !under([{ action: 'writes', where: [] }], 'GET'));
