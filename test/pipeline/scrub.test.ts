@@ -84,12 +84,12 @@ describe('an answer after the scrub', () => {
     const body = ['a ', SECRET.slice(0, 9), `${SECRET.slice(9)} b`, SECRET];
     const { value, upstream } = scrubbed({ body });
     assert.equal((await piecesOf(value)).join(''), `a ${MARKER} b${MARKER}`);
-    assert.deepEqual(value.tally, { bytes: body.join('').length, cut: false });
+    assert.deepEqual([value.tally.bytes, value.tally.cut], [body.join('').length, false]);
     assert.equal(upstream.closed, 1);
   });
 
   it('gives out each piece as it comes, none empty, and in the end what looked like a beginning', async () => {
-    assert.deepEqual(await piecesOf(scrubbed({ body: ['one', 'two'] }).value), ['one', 'two']);
+    assert.deepEqual(await piecesOf(scrubbed({ body: ['!!!', '~~'] }).value), ['!!!', '~~']);
     const begun = SECRET.slice(0, 7);
     assert.equal((await piecesOf(scrubbed({ body: ['x', begun] }).value)).join(''), `x${begun}`);
     assert.ok(
@@ -101,27 +101,27 @@ describe('an answer after the scrub', () => {
 
 describe('a body that goes on past the limit', () => {
   it('is cut there and says so; the upstream is left', async () => {
-    const { value, upstream } = scrubbed({ body: ['12345', '67890', 'never'] }, 7);
-    assert.deepEqual(await piecesOf(value), ['12345', '67']);
-    assert.deepEqual(value.tally, { bytes: 7, cut: true });
+    const { value, upstream } = scrubbed({ body: ['!!!!!', '~~~~~', 'never'] }, 7);
+    assert.deepEqual(await piecesOf(value), ['!!!!!', '~~']);
+    assert.deepEqual([value.tally.bytes, value.tally.cut], [7, true]);
     assert.equal(upstream.closed, 1);
   });
 
   it('passes whole where it is as long as the limit', async () => {
-    const { value } = scrubbed({ body: ['12345', '67'] }, 7);
-    assert.deepEqual(await piecesOf(value), ['12345', '67']);
-    assert.deepEqual(value.tally, { bytes: 7, cut: false });
+    const { value } = scrubbed({ body: ['!!!!!', '~~'] }, 7);
+    assert.deepEqual(await piecesOf(value), ['!!!!!', '~~']);
+    assert.deepEqual([value.tally.bytes, value.tally.cut], [7, false]);
   });
 
   it('never gives out the beginning of a secret that the cut left', async () => {
-    const { value } = scrubbed({ body: [`ab${SECRET}`] }, 15);
-    assert.deepEqual(await piecesOf(value), ['ab']);
+    const { value } = scrubbed({ body: [`!!${SECRET}`] }, 9);
+    assert.deepEqual(await piecesOf(value), ['!!']);
   });
 });
 
 describe('a body that breaks off', () => {
   const faultOf = async (broken: unknown): Promise<Fault> => {
-    const { value } = scrubbed({ status: 201, body: ['a', SECRET.slice(0, 5)], broken });
+    const { value } = scrubbed({ status: 201, body: ['!', SECRET.slice(0, 5)], broken });
     const pieces: string[] = [];
     const read = async (): Promise<void> => {
       for await (const piece of value.body) pieces.push(Buffer.from(piece).toString());
@@ -130,7 +130,7 @@ describe('a body that breaks off', () => {
       () => undefined,
       (error: unknown) => error,
     );
-    assert.deepEqual(pieces, ['a'], 'and what was held back stays');
+    assert.deepEqual(pieces, ['!'], 'and what was held back stays');
     assert.ok(thrown instanceof Fault);
     return thrown;
   };
@@ -154,11 +154,11 @@ describe('a body that breaks off', () => {
 
 describe('an answer that cannot be read', () => {
   it('is withheld, its connection closed, and the reason named', () => {
-    const { result, upstream } = scrubbing({ status: 206, headers: [['Content-Encoding', 'BR']] });
+    const { result, upstream } = scrubbing({ status: 206, headers: [['Content-Encoding', 'X-Unknown']] });
     assert.ok(!result.ok);
     const { code, detail, metadata } = result.fault;
-    assert.deepEqual([code, detail], ['RESPONSE_WITHHELD', 'content-encoding br']);
-    assert.deepEqual(metadata, { sent: true, upstream_status: 206, reason: 'content-encoding br' });
+    assert.deepEqual([code, detail], ['RESPONSE_WITHHELD', 'content-encoding x-unknown']);
+    assert.deepEqual(metadata, { sent: true, upstream_status: 206, reason: 'content-encoding x-unknown' });
     assert.equal(upstream.discarded, 1);
   });
 
