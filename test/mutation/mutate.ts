@@ -1,6 +1,7 @@
 // Mutation testing of the parts that nobody may get past: changes them one small place at a time and asks whether their
 // own tests notice. Ends with 1 where a group stays below its score. Arguments choose groups or modules by their names.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -17,8 +18,10 @@ const NICE = 10;
 const TIMEOUT_MS = 5_000;
 const TIMEOUT_FACTOR = 2;
 /** The switches between the mutants slow every line down, so that a test of speed fails without a mutant. */
-const TESTS_OF_SPEED = '/linear time/';
+const TESTS_OF_SPEED = '/linear time|without end/';
 const CHANCE = './test/mutation/fixed-chance.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
@@ -35,9 +38,22 @@ function install(): void {
   writeFileSync(mark, lock);
 }
 
+/** A group of processes that ends as a whole: a mutant that loops for ever would outlive whoever started it. */
+async function whole(args: readonly string[]): Promise<unknown> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 2, 2], detached: true });
+  const stop = (): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    process.exit(1);
+  };
+  for (const signal of SIGNALS) process.once(signal, stop);
+  const [code] = (await once(child, 'exit')) as unknown[];
+  for (const signal of SIGNALS) process.off(signal, stop);
+  return code;
+}
+
 type Run = { readonly modules: readonly string[]; readonly concurrency: number };
 
-function mutate({ name, tests }: Group, { modules, concurrency }: Run): Judged {
+async function mutate({ name, tests }: Group, { modules, concurrency }: Run): Promise<Judged> {
   const report = `${FOLDER}/${name}.json`;
   const config = `${FOLDER}/${name}.config.json`;
   const settings = {
@@ -72,9 +88,8 @@ function mutate({ name, tests }: Group, { modules, concurrency }: Run): Judged {
     allowConsoleColors: false,
   };
   writeFileSync(config, JSON.stringify(settings, undefined, 2));
-  const args = [`${FOLDER}/node_modules/@stryker-mutator/core/bin/stryker.js`, 'run', config];
-  const done = spawnSync(process.execPath, args, { stdio: ['ignore', 2, 2] });
-  if (done.status !== 0) throw new Error(`the run of ${name} failed`);
+  const code = await whole([`${FOLDER}/node_modules/@stryker-mutator/core/bin/stryker.js`, 'run', config]);
+  if (code !== 0) throw new Error(`the run of ${name} failed`);
   return judge(JSON.parse(readFileSync(report, 'utf8')) as Report, EQUIVALENTS);
 }
 
@@ -92,7 +107,7 @@ const plain = (text: string): string => text.replace(/\s+/g, ' ');
 const survivorLine = ({ file, line, from, to }: Survivor): string =>
   `${file}:${line}: ${plain(from)}  →  ${plain(to)}`;
 
-function main(): number {
+async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { concurrency: { type: 'string', default: '2' } },
@@ -107,10 +122,11 @@ function main(): number {
   setPriority(NICE);
   install();
   const concurrency = Number(values.concurrency);
-  const judged = chosen.map(({ group, modules }) => {
+  const judged: (Judged & { readonly name: string })[] = [];
+  for (const { group, modules } of chosen) {
     say(`${group.name}: ${modules.join(', ')}`);
-    return { name: group.name, ...mutate(group, { modules, concurrency }) };
-  });
+    judged.push({ name: group.name, ...(await mutate(group, { modules, concurrency })) });
+  }
   for (const { name, modules, whole, survivors, stale } of judged) {
     say(['', heading, ...modules.map(row), row({ ...whole, name })].join('\n'));
     for (const survivor of survivors) say(survivorLine(survivor));
@@ -121,4 +137,4 @@ function main(): number {
   return low.length === 0 ? 0 : 1;
 }
 
-process.exitCode = main();
+process.exitCode = await main();
