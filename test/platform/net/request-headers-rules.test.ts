@@ -70,10 +70,6 @@ describe('a header that carries credential, routing, method or framing', () => {
     for (const rule of [ENVELOPE, REQUEST])
       assert.equal(reason('X-Token', 'a', { ...rule, allow: ['x-token'] }), 'is set by the appliance alone');
   });
-
-  it('is said to come later where the contract names it', () => {
-    assert.equal(reason('X-Stack-Idempotency-Key', 'a'), 'idempotency keys are not in this version');
-  });
 });
 
 describe('a header that passes', () => {
