@@ -143,7 +143,6 @@ const WORKERS = ['commit-worker', 'scan-worker'];
 const PLATFORMS = ['linux-x64', 'linux-arm64'];
 const GUARD = { NODE_MAJOR, NAPI_VERSION, UNSUPPORTED_RUNTIME, SIGNALLED, HARDENED };
 const HERE = `${process.platform}-${process.arch}`;
-
 const dist = (name) => join(root, 'dist', name);
 
 /**
@@ -381,7 +380,8 @@ async function bench(options) {
   run(process.execPath, ['test/bench/bench.ts', ...options]);
 }
 
-const commands = { start, build, check, test, demo, bench };
+const mutate = (args) => run(process.execPath, ['test/mutation/mutate.ts', ...args]);
+const commands = { start, build, check, test, demo, bench, mutate };
 
 async function main() {
   const [command = 'build', ...rest] = process.argv.slice(2);

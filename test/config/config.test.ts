@@ -72,6 +72,12 @@ for (const [name, lines] of Object.entries({
   'a credential header in the allow-list': [
     'services: { g: { base_url: "https://g.test", headers: { allow: [ Authorization ] } } }',
   ],
+  'a header of the connection in the allow-list': [
+    'services: { g: { base_url: "https://g.test", headers: { allow: [ Connection ] } } }',
+  ],
+  'a header of the connection with a fixed value': [
+    'services: { g: { base_url: "https://g.test", headers: { fixed: { Connection: "x-a" } } } }',
+  ],
   'a volatile header that is not allowed': [
     'services: { g: { base_url: "https://g.test", headers: { allow: [ x-a ], volatile: [ x-b ] } } }',
   ],

@@ -7,6 +7,7 @@ import type { BodyView } from './model.ts';
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json$/;
 const FORM_TYPE = 'application/x-www-form-urlencoded';
 const BYTE_ORDER_MARK = '\ufeff';
+const FIELD_NAME = /^([^[\]]+)((?:\[[^[\]]*\])*)$/;
 
 export function readBody(contentType: string | undefined, bytes: Uint8Array | undefined): BodyView {
   if (bytes === undefined || bytes.length === 0) return { kind: 'none' };
@@ -50,7 +51,8 @@ function readForm(text: string): BodyView {
     if (thrown instanceof Conflict) return broken(thrown.message);
     throw thrown;
   }
-  return { kind: 'form', value: plain(root) };
+  // At the top never a list, whatever its fields are called: names are looked up in it.
+  return { kind: 'form', value: record(root) };
 }
 
 function decodeField(text: string): string {
@@ -63,8 +65,9 @@ function decodeField(text: string): string {
 
 /** `a[b][]` → a, b, ''. A name with loose brackets is refused: parsers read it differently. */
 function pathOf(name: string): readonly string[] {
-  const [, head, rest = ''] = /^([^[\]]+)((?:\[[^[\]]*\])*)$/.exec(name) ?? [];
-  if (head === undefined) throw new Conflict('has a field name that parsers read differently');
+  const field = FIELD_NAME.exec(name);
+  if (field === null) throw new Conflict('has a field name that parsers read differently');
+  const [, head, rest] = field as unknown as readonly [name: string, head: string, rest: string];
   const path = [
     head,
     ...rest
@@ -93,13 +96,17 @@ function place(root: Branch, path: readonly string[], value: string): void {
   }
 }
 
-function plain(branch: Branch): unknown {
-  const keys = [...branch.keys()];
-  const values = [...branch.values()].map((value) => (typeof value === 'string' ? value : plain(value)));
-  if (keys.length > 0 && keys.every((key, at) => key === String(at))) return values;
-  const object: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [at, key] of keys.entries()) object[key] = values[at];
+/** Without a prototype: `__proto__` is a field like any other. */
+function record(branch: Branch): unknown {
+  const object = Object.create(null) as Record<string, unknown>;
+  for (const [key, value] of branch) object[key] = plain(value);
   return object;
+}
+
+function plain(value: Branch | string): unknown {
+  if (typeof value === 'string') return value;
+  const isList = [...value.keys()].every((key, at) => key === String(at));
+  return isList ? [...value.values()].map(plain) : record(value);
 }
 
 export type EncodedBody = { readonly bytes: Uint8Array; readonly contentType: string };

@@ -2,7 +2,7 @@
 // Undecided counts against the caller: a grant does not hold, an approval rule does.
 import { RE2JS } from 're2js';
 import { REGEX_CHARS_MAX } from '#kernel/limits.ts';
-import type { CallView, Constraint, Scalar } from './model.ts';
+import type { CallView, Constraint, Operator, Scalar } from './model.ts';
 import { argumentNames, folded, foldedField, holdsAlike } from './names.ts';
 
 export type Verdict = 'holds' | 'fails' | 'undecided';
@@ -20,12 +20,15 @@ type Found =
 const PATH = /^(?:method|url\.(?:pathname|host|origin)|headers\.[a-z0-9-]+|query\..+|body(?:\.[^.]+)+)$/;
 /** One spelling per number, so that no upstream reads another one. */
 const DECIMAL = /^-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?$/;
-const ORDER: Readonly<Record<string, (left: number, right: number) => boolean>> = {
+type Ordering = Extract<Operator, 'lt' | 'lte' | 'gt' | 'gte'>;
+const ORDER: Readonly<Record<Ordering, (left: number, right: number) => boolean>> = {
   lt: (left, right) => left < right,
   lte: (left, right) => left <= right,
   gt: (left, right) => left > right,
   gte: (left, right) => left >= right,
 };
+
+const isOrdering = (op: Operator): op is Ordering => Object.hasOwn(ORDER, op);
 
 export function compileConstraint(constraint: Constraint): CompiledConstraint | { readonly problem: string } {
   const problem = shapeProblem(constraint);
@@ -43,7 +46,7 @@ function shapeProblem({ path, op, value }: Constraint): string | undefined {
   if (op === 'exists' || op === 'absent') return value === undefined ? undefined : `${op} takes no value`;
   if (op === 'in' || op === 'not_in') return list ? undefined : `${op} wants a list`;
   if (value === undefined || list) return `${op} wants one value`;
-  if (Object.hasOwn(ORDER, op)) return typeof value === 'number' ? undefined : `${op} wants a number`;
+  if (isOrdering(op)) return typeof value === 'number' ? undefined : `${op} wants a number`;
   if (op === 'matches' || op === 'starts_with')
     return typeof value === 'string' ? undefined : `${op} wants text`;
   return undefined;
@@ -53,12 +56,11 @@ type Test = { readonly test: (found: Found & { kind: 'value' }) => Verdict };
 
 function testOf({ op, value }: Constraint): Test | { readonly problem: string } {
   if (op === 'matches') return regexTest(String(value));
-  const order = ORDER[op];
-  if (order !== undefined)
-    return { test: (found) => compare(found, (number) => order(number, Number(value))) };
+  if (isOrdering(op))
+    return { test: (found) => compare(found, (number) => ORDER[op](number, Number(value))) };
   const wanted = (Array.isArray(value) ? value : [value]) as readonly Scalar[];
   const equal = (found: Found & { kind: 'value' }): boolean => wanted.some((scalar) => same(scalar, found));
-  const tests: Readonly<Record<string, (found: Found & { kind: 'value' }) => boolean>> = {
+  const tests: Readonly<Record<typeof op, (found: Found & { kind: 'value' }) => boolean>> = {
     exists: () => true,
     absent: () => false,
     starts_with: ({ value: text }) => typeof text === 'string' && text.startsWith(String(value)),
@@ -67,8 +69,7 @@ function testOf({ op, value }: Constraint): Test | { readonly problem: string } 
     not_eq: (found) => !equal(found),
     not_in: (found) => !equal(found),
   };
-  const test = tests[op] ?? (() => false);
-  return { test: (found) => (test(found) ? 'holds' : 'fails') };
+  return { test: (found) => (tests[op](found) ? 'holds' : 'fails') };
 }
 
 /** RE2: linear time, no backtracking; finds anywhere in the text unless the pattern anchors itself. */
@@ -115,8 +116,8 @@ const text = (value: string | undefined): Found =>
   value === undefined ? { kind: 'absent' } : { kind: 'value', value, textual: true };
 
 function find(path: string, view: CallView): Found {
-  const cut = path.indexOf('.');
-  const head = cut < 0 ? path : path.slice(0, cut);
+  const cut = `${path}.`.indexOf('.');
+  const head = path.slice(0, cut);
   const rest = path.slice(cut + 1);
   if (head === 'method') return text(view.method);
   if (head === 'headers') return text(view.headers.get(rest));
@@ -154,13 +155,13 @@ function findInBody(steps: readonly string[], { query, body }: CallView): Found 
   if (body.kind === 'opaque' || body.kind === 'broken') return { kind: 'unclear' };
   const textual = body.kind === 'form';
   const fold = textual ? foldedField : folded;
-  let found: Found = { kind: 'value', value: body.value, textual };
-  for (const step of steps) {
-    const { value }: { readonly value: unknown } = found;
-    if (typeof value !== 'object' || value === null) return { kind: 'absent' };
-    const next = member(value as Readonly<Record<string, unknown>>, step, fold);
-    if (next.kind !== 'value') return next;
-    found = next;
-  }
-  return found;
+  return steps.reduce<Found>(
+    (found, step) => (found.kind === 'value' ? within(found.value, step, fold) : found),
+    { kind: 'value', value: body.value, textual },
+  );
 }
+
+const within = (value: unknown, name: string, fold: (name: string) => string): Found =>
+  typeof value === 'object' && value !== null
+    ? member(value as Readonly<Record<string, unknown>>, name, fold)
+    : { kind: 'absent' };

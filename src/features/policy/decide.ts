@@ -50,12 +50,11 @@ export function grantingAction(compiled: CompiledService, scopes: readonly strin
   let broken: Grant | undefined;
   for (const action of covering) {
     if (!scopes.some((scope) => scopeCovers(scope, action.name))) continue;
-    const failed = action.calls
-      .filter((call) => byPattern(call, view))
-      .map((call) => misplaced(call.arguments, view) ?? unmet(call.where, view));
-    if (failed.includes(undefined)) return { kind: 'granted', action: action.name };
-    const [constraint] = failed;
-    if (constraint !== undefined) broken ??= { kind: 'constraint', action: action.name, constraint };
+    for (const call of action.calls.filter((call) => byPattern(call, view))) {
+      const constraint = misplaced(call.arguments, view) ?? unmet(call.where, view);
+      if (constraint === undefined) return { kind: 'granted', action: action.name };
+      broken ??= { kind: 'constraint', action: action.name, constraint };
+    }
   }
   return broken ?? { kind: 'denied', known: covering.map(({ name }) => name) };
 }
@@ -65,19 +64,18 @@ const unmet = (where: readonly CompiledConstraint[], view: CallView): Constraint
   where.find(({ judge }) => judge(view) !== 'holds')?.constraint;
 
 export function checkConstraints(constraints: readonly Constraint[], view: CallView): Constraint | undefined {
-  return constraints.length === 0 ? undefined : unmet(compileAll(constraints), view);
+  return unmet(compileAll(constraints), view);
 }
 
 /** Any action that covers the call counts, granted or not (contract 6); undecided counts as covered. */
 export function approvalRule(compiled: CompiledService, view: CallView): ApprovalRule | undefined {
-  if (compiled.approval.length === 0) return undefined;
-  const names = compiled.actions
-    .filter(({ calls }) => calls.some((call) => byPattern(call, view) && possible(call.where, view)))
-    .map(({ name }) => name);
-  const hit = compiled.approval.find(
-    ({ rule, where }) => applies(rule, names, view) && possible(where, view),
-  );
-  return hit?.rule;
+  const covered: Covered = (scope) =>
+    compiled.actions.some(
+      ({ name, calls }) =>
+        scopeCovers(scope, name) && calls.some((call) => byPattern(call, view) && possible(call.where, view)),
+    );
+  const applies = appliesTo(view, covered);
+  return compiled.approval.find(({ rule, where }) => applies(rule) && possible(where, view))?.rule;
 }
 
 /**
@@ -93,11 +91,11 @@ export function looksAtBody(
     .filter(({ calls }) => calls.length > 0);
   // Nothing covers it, so it is refused whatever it carries.
   if (covering.length === 0) return false;
-  const names = covering.map(({ name }) => name);
+  const applies = appliesTo(view, (scope) => covering.some(({ name }) => scopeCovers(scope, name)));
   return (
     constraints.some(onBody) ||
     covering.some(({ calls }) => calls.some(readsBody)) ||
-    compiled.approval.some(({ rule }) => applies(rule, names, view))
+    compiled.approval.some(({ rule }) => applies(rule))
   );
 }
 
@@ -108,10 +106,12 @@ const readsBody = ({ where, arguments: place }: CompiledCall): boolean =>
 /** A condition on the query is undecided while the body has an argument of that name, so it looks at both. */
 const onBody = ({ path }: Constraint): boolean => path.startsWith('body.') || path.startsWith('query.');
 
-const applies = ({ action }: ApprovalRule, names: readonly string[], { method }: CallView): boolean =>
-  action === 'writes'
-    ? method !== 'GET' && method !== 'HEAD'
-    : names.some((name) => scopeCovers(action, name));
+type Covered = (scope: string) => boolean;
+
+const appliesTo =
+  ({ method }: CallView, covered: Covered) =>
+  ({ action }: ApprovalRule): boolean =>
+    action === 'writes' ? method !== 'GET' && method !== 'HEAD' : covered(action);
 
 const possible = (where: readonly CompiledConstraint[], view: CallView): boolean =>
   where.every(({ judge }) => judge(view) !== 'fails');

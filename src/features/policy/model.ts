@@ -73,12 +73,13 @@ export function isScope(text: string): boolean {
   return parts.length === PARTS || (parts.length === PARTS - 1 && parts.at(-1) === '*');
 }
 
-export const serviceOf = (scope: string): string => scope.split(':')[0] ?? '';
+export const serviceOf = (scope: string): string => scope.replace(/:.*/s, '');
 
 /** A trailing `*` stands for all parts that are left. */
 function expand(scope: string): readonly string[] {
   const parts = scope.split(':');
-  return parts.length < PARTS ? [...parts, ...Array<string>(PARTS - parts.length).fill('*')] : parts;
+  const left = Math.max(0, PARTS - parts.length);
+  return [...parts, ...Array<string>(left).fill('*')];
 }
 
 /** Whether everything that `child` covers, `parent` covers too. For an action name this is plain coverage. */

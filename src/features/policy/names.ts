@@ -5,7 +5,7 @@ import type { BodyView } from './model.ts';
 export const folded = (name: string): string => name.normalize('NFKC').toLowerCase();
 
 /** PHP reads a dot, a blank and an opening bracket of a field's name as an underscore, and `a[]` as `a`. */
-export const foldedField = (name: string): string => folded(name).replace(/\[.*$/s, '').replace(/[ .]/g, '_');
+export const foldedField = (name: string): string => folded(name).replace(/\[.*/s, '').replace(/[ .]/g, '_');
 
 /** The arguments that a body holds at its top; undefined where that cannot be told. */
 export function argumentNames(body: BodyView): readonly string[] | undefined {

@@ -8,8 +8,9 @@ const SHAPE = /^([A-Za-z]+) (\/\S*)$/;
 const SEGMENT = /^(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-F]{2})*$/;
 
 export function parsePattern(text: string): CallPattern | { readonly problem: string } {
-  const [, method, path] = SHAPE.exec(text) ?? [];
-  if (method === undefined || path === undefined) return { problem: `${text}: write METHOD /path` };
+  const shape = SHAPE.exec(text);
+  if (shape === null) return { problem: `${text}: write METHOD /path` };
+  const [, method, path] = shape as unknown as readonly [text: string, method: string, path: string];
   if (!METHODS.some((known) => known === method)) {
     const upper = METHODS.find((known) => known === method.toUpperCase());
     return {

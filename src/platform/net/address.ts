@@ -10,7 +10,12 @@ export type Cidr = { readonly family: 4 | 6; readonly base: bigint; readonly bit
 
 const IPV4_BITS = 32;
 const IPV6_BITS = 128;
+const IPV6_GROUPS = 8;
 const HEX = 16;
+const DOTTED = /\d+\.\d+\.\d+\.\d+/;
+const CIDR = /^[^/]+\/\d{1,3}$/;
+
+const widthOf = (family: Address['family']): number => (family === 4 ? IPV4_BITS : IPV6_BITS);
 
 /** RFC 6890 and its registry: nothing in here is global unicast. */
 const IPV4_CLOSED = [
@@ -42,33 +47,33 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(cidrOf);
 type Address = { readonly family: 4 | 6; readonly value: bigint };
 
 function parseAddress(text: string): Address | undefined {
-  if (isIPv4(text)) {
-    return { family: 4, value: text.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n) };
-  }
-  return isIPv6(text) && !text.includes('%') ? { family: 6, value: parseIpv6(text) } : undefined;
+  if (isIPv4(text)) return { family: 4, value: valueOfIpv4(text) };
+  return isIPv6(text) && !text.includes('%') ? { family: 6, value: valueOfIpv6(text) } : undefined;
 }
 
-function parseIpv6(text: string): bigint {
-  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  if (dotted?.[1] !== undefined && dotted[2] !== undefined) {
-    const low = parseAddress(dotted[2])?.value ?? 0n;
-    return parseIpv6(`${dotted[1]}${(low >> 16n).toString(16)}:${(low & 0xffffn).toString(16)}`);
-  }
-  const [head = '', tail] = text.split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  const groups = [...left, ...Array<string>(zeros).fill('0'), ...right];
+function valueOfIpv4(text: string): bigint {
+  return text.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n);
+}
+
+function valueOfIpv6(text: string): bigint {
+  const hex = text.replace(DOTTED, (dotted) => {
+    const low = valueOfIpv4(dotted);
+    return `${(low >> 16n).toString(HEX)}:${(low & 0xffffn).toString(HEX)}`;
+  });
+  const sides = hex.split('::').map((side) => (side === '' ? [] : side.split(':')));
+  const zeros = Array<string>(IPV6_GROUPS - sides.flat().length).fill('0');
+  const groups = sides.toSpliced(1, 0, zeros).flat();
   return groups.reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n);
 }
 
 export function parseCidr(text: string): Cidr | undefined {
-  const [address = '', length, rest] = text.split('/');
-  const parsed = parseAddress(address);
-  if (parsed === undefined || length === undefined || rest !== undefined || !/^\d{1,3}$/.test(length))
-    return undefined;
-  const bits = Number(length);
-  const width = parsed.family === 4 ? IPV4_BITS : IPV6_BITS;
+  if (!CIDR.test(text)) return undefined;
+  const cut = text.indexOf('/');
+  const parsed = parseAddress(text.slice(0, cut));
+  if (parsed === undefined) return undefined;
+  const bits = Number(text.slice(cut + 1));
+  const width = widthOf(parsed.family);
+  // Host bits would say that the writer meant something else than the range.
   if (bits > width || parsed.value % (1n << BigInt(width - bits)) !== 0n) return undefined;
   return { family: parsed.family, base: parsed.value, bits };
 }
@@ -81,7 +86,7 @@ function cidrOf(text: string): Cidr {
 
 function holds({ family, base, bits }: Cidr, address: Address): boolean {
   if (family !== address.family) return false;
-  const shift = BigInt((family === 4 ? IPV4_BITS : IPV6_BITS) - bits);
+  const shift = BigInt(widthOf(family) - bits);
   return address.value >> shift === base >> shift;
 }
 
@@ -124,7 +129,7 @@ export function parseRange(text: string): Cidr | undefined {
   if (text.includes('/')) return parseCidr(text);
   const address = parseAddress(text);
   if (address === undefined) return undefined;
-  return { family: address.family, base: address.value, bits: address.family === 4 ? IPV4_BITS : IPV6_BITS };
+  return { family: address.family, base: address.value, bits: widthOf(address.family) };
 }
 
 /** Whether a connection's peer, in either spelling, is in one of the ranges. */
@@ -139,8 +144,11 @@ export const isLoopbackPeer = (text: string): boolean => isPeerWithin(text, LOOP
 export function plainPeer(text: string): string | undefined {
   const peer = readPeer(text);
   if (peer === undefined) return undefined;
-  return peer.family === 4 ? text.slice(text.lastIndexOf(':') + 1) : text.toLowerCase();
+  return peer.family === 4 ? dottedOf(peer.value) : text.toLowerCase();
 }
+
+const dottedOf = (value: bigint): string =>
+  [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.');
 
 /** Whether two texts name one address, in whichever spelling. */
 export function isSameAddress(one: string, other: string): boolean {

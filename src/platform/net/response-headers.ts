@@ -2,6 +2,7 @@
 
 type Header = readonly [name: string, value: string];
 
+/** Beside what `STRIPPED_PREFIX` covers. */
 const STRIPPED = new Set([
   'alt-svc',
   'clear-site-data',
@@ -14,9 +15,6 @@ const STRIPPED = new Set([
   'keep-alive',
   'nel',
   'permissions-policy',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-connection',
   'public-key-pins',
   'refresh',
   'report-to',

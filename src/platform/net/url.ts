@@ -1,4 +1,5 @@
 // The URL gate: the raw text decides, and only text that says the same thing to every parser passes (security.md 0.6).
+import { isIPv4 } from 'node:net';
 import { Fault } from '#kernel/errors.ts';
 import { URL_BYTES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -26,16 +27,17 @@ export type Binding = {
 
 const PORTS = { https: 443, http: 80 } as const;
 const PORT_MAX = 65_535;
-const SHAPE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?]*)([^?]*)(?:\?(.*))?$/s;
+const SHAPE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?]*)([^?]*)(?:\?(.*))?/s;
+type Parts = readonly [text: string, scheme: string, authority: string, path: string, query?: string];
+const AUTHORITY = /^(?:\[([0-9a-fA-F:.]+)\]|([^[\]:]*))(?::(.*))?$/;
 const PRINTABLE = /^[\x21-\x7e]*$/;
 const HOST =
   /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 /** A last label that some parser takes for a number makes the host an address. */
-const NUMERIC_LABEL = /^(?:\d+|0x[0-9a-f]*)$/;
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
-const PATH_CHARS = /^(?:[A-Za-z0-9\-._~!$&'()*+,=:@/]|%[0-9A-Fa-f]{2})*$/;
+const NUMERIC_LABEL = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/;
+const PATH_CHARS = /^[A-Za-z0-9\-._~!$&'()*+,=:@/%]*$/;
 /** RFC 3986 query without the apostrophe, which WHATWG parsers encode. */
-const QUERY_CHARS = /^(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2})*$/;
+const QUERY_CHARS = /^[A-Za-z0-9\-._~!$&()*+,;=:@/?%]*$/;
 const BAD_PERCENT = /%(?![0-9A-Fa-f]{2})/;
 const ENCODED_UNRESERVED = /%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aA]|5[fF]|6[1-9a-fA-F]|7[0-9aA]|7[eE])/;
 const ENCODED_CONTROL = /%(?:[01][0-9A-Fa-f]|7[fF])/;
@@ -48,13 +50,14 @@ export function readUrl(text: string): Result<CanonicalUrl> {
   if (!PRINTABLE.test(text)) return deny('illegal_char');
   if (text.includes('\\')) return deny('backslash');
   if (text.includes('#')) return deny('fragment');
-  const [, rawScheme, authority, path = '', query] = SHAPE.exec(text) ?? [];
-  if (rawScheme === undefined || authority === undefined) return deny('not_absolute');
+  const parts = SHAPE.exec(text);
+  if (parts === null) return deny('not_absolute');
+  const [, rawScheme, authority, path, query] = parts as unknown as Parts;
   const scheme = rawScheme.toLowerCase();
   if (scheme !== 'https' && scheme !== 'http') return deny('scheme');
   const place = readAuthority(authority, scheme);
   if (!place.ok) return place;
-  const problem = pathProblem(path) ?? queryProblem(query);
+  const problem = pathProblem(path) ?? queryProblem(query ?? '');
   if (problem !== undefined) return deny(problem);
   const { host, port, ipLiteral } = place.value;
   const shownHost = host.includes(':') ? `[${host}]` : host;
@@ -69,28 +72,29 @@ function readAuthority(authority: string, scheme: 'http' | 'https'): Result<Plac
   if (authority.includes('@')) return deny('userinfo');
   if (authority.includes('%')) return deny('host_encoding');
   if (authority === '') return deny('empty_host');
-  const [, bracketed, literalPort] = /^\[([0-9a-fA-F:.]+)\](?::(.*))?$/.exec(authority) ?? [];
-  if (bracketed !== undefined) {
-    // One spelling per address, the one the platform prints; anything else could be compared wrongly.
-    if (!isCanonicalIpv6(bracketed.toLowerCase())) return deny('ip_literal');
-    const port = readPort(literalPort, scheme);
-    return port.ok ? ok({ host: bracketed.toLowerCase(), port: port.value, ipLiteral: true }) : port;
-  }
-  if (/[[\]]/.test(authority)) return deny('ip_literal');
-  const cut = authority.indexOf(':');
-  const host = (cut < 0 ? authority : authority.slice(0, cut)).toLowerCase();
-  const port = readPort(cut < 0 ? undefined : authority.slice(cut + 1), scheme);
-  if (host.endsWith('.')) return deny('trailing_dot');
-  const last = host.split('.').at(-1) ?? '';
-  const ipLiteral = NUMERIC_LABEL.test(last);
-  // Only the one spelling of dotted decimals is an address we can compare.
-  if (ipLiteral && !IPV4.test(host)) return deny('ip_literal');
-  if (!HOST.test(host)) return deny('host_syntax');
-  return port.ok ? ok({ host, port: port.value, ipLiteral }) : port;
+  const [, bracketed, name, givenPort] = AUTHORITY.exec(authority.toLowerCase()) ?? [];
+  const host = bracketed === undefined ? readHost(name) : readIpv6(bracketed);
+  if (!host.ok) return host;
+  const port = readPort(givenPort, scheme);
+  return port.ok ? ok({ ...host.value, port: port.value }) : port;
 }
 
-function isCanonicalIpv6(text: string): boolean {
-  return URL.canParse(`http://[${text}]/`) && new URL(`http://[${text}]/`).hostname === `[${text}]`;
+type Host = Omit<Place, 'port'>;
+
+/** One spelling per address, the one the platform prints; anything else could be compared wrongly. */
+function readIpv6(host: string): Result<Host> {
+  const printed = URL.parse(`http://[${host}]/`)?.hostname;
+  return printed === `[${host}]` ? ok({ host, ipLiteral: true }) : deny('ip_literal');
+}
+
+function readHost(host: string | undefined): Result<Host> {
+  // Brackets that hold no address, or stand around a part.
+  if (host === undefined) return deny('ip_literal');
+  if (host.endsWith('.')) return deny('trailing_dot');
+  const ipLiteral = NUMERIC_LABEL.test(host);
+  // Only the one spelling of dotted decimals is an address we can compare.
+  if (ipLiteral && !isIPv4(host)) return deny('ip_literal');
+  return HOST.test(host) ? ok({ host, ipLiteral }) : deny('host_syntax');
 }
 
 function readPort(text: string | undefined, scheme: 'http' | 'https'): Result<number> {
@@ -109,18 +113,15 @@ function pathProblem(path: string): string | undefined {
   if (ENCODED_CONTROL.test(path)) return 'encoded_control';
   const decoded = decode(path);
   if (decoded === undefined) return 'bad_utf8';
-  if (dotted(path) || dotted(decoded)) return 'dot_segment';
+  if (dotted(decoded)) return 'dot_segment';
   if (ENCODED_UNRESERVED.test(path)) return 'non_canonical_encoding';
   if (/\/\//.test(path)) return 'empty_segment';
   if (decoded.includes(';')) return 'semicolon';
   // A full-width slash or dot folds into the plain one somewhere behind us.
-  const folded = decoded.normalize('NFKC');
-  if (count(folded, /[/\\.]/g) !== count(decoded, /[/\\.]/g)) return 'unicode_confusable';
-  return undefined;
+  return marks(decoded.normalize('NFKC')) === marks(decoded) ? undefined : 'unicode_confusable';
 }
 
-function queryProblem(query: string | undefined): string | undefined {
-  if (query === undefined) return undefined;
+function queryProblem(query: string): string | undefined {
   if (BAD_PERCENT.test(query)) return 'bad_percent';
   return QUERY_CHARS.test(query) ? undefined : 'illegal_query_char';
 }
@@ -135,7 +136,7 @@ function decode(path: string): string | undefined {
 
 const dotted = (path: string): boolean =>
   path.split('/').some((segment) => segment === '.' || segment === '..');
-const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
+const marks = (text: string): string => text.replace(/[^/\\.]/g, '');
 
 /** Scheme, host, port and base path of the service; answers the raw path below the base. */
 export function bindUrl(url: CanonicalUrl, binding: Binding): Result<{ readonly relativePath: string }> {
@@ -150,8 +151,5 @@ export function bindUrl(url: CanonicalUrl, binding: Binding): Result<{ readonly 
 }
 
 /** `*.` covers exactly one label. */
-export function matchesHost(rule: string, host: string): boolean {
-  if (!rule.startsWith('*.')) return rule === host;
-  const cut = host.indexOf('.');
-  return cut > 0 && host.slice(cut) === rule.slice(1);
-}
+const matchesHost = (rule: string, host: string): boolean =>
+  rule === host || rule === host.replace(/[^.]+\./, '*.');

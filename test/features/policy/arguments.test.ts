@@ -41,6 +41,17 @@ describe('the arguments of a call', () => {
     assert.equal(breaks('body', { query: 'other=1' }), 'query.other');
   });
 
+  it('break a condition that says which argument may not be there', () => {
+    assert.deepEqual(misplaced('query', view({ body: AMOUNT })), { path: 'body', op: 'absent' });
+    const query = 'a=1&amount=2';
+    assert.deepEqual(misplaced('body', view({ query })), { path: 'query.a', op: 'absent' });
+    assert.deepEqual(misplaced('either', view({ body: AMOUNT, query })), {
+      path: 'query.amount',
+      op: 'absent',
+    });
+    assert.equal(misplaced(undefined, view({ body: AMOUNT, query })), undefined);
+  });
+
   it('stand in the query alone, where it says query', () => {
     assert.equal(breaks('query', { query: 'amount=1' }), undefined);
     assert.equal(breaks('query', { query: 'amount=1', body: '{}' }), 'body');

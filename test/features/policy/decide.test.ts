@@ -5,6 +5,7 @@ import { readBody } from '#features/policy/body.ts';
 import {
   approvalRule,
   type CompiledService,
+  checkConstraints,
   compileService,
   grantingAction,
   looksAtBody,
@@ -16,6 +17,7 @@ import {
   intersect,
   isScope,
   narrower,
+  serviceOf,
 } from '#features/policy/model.ts';
 import { covers, parsePattern } from '#features/policy/pattern.ts';
 import type { Service } from '#features/services/model.ts';
@@ -47,14 +49,40 @@ describe('patterns', () => {
 describe('scopes', () => {
   it('have three parts, where a star fills a whole one and a trailing star the rest', () => {
     for (const good of ['a:b:c', 'a:*', 'a:*:read', 'a:b:*']) assert.ok(isScope(good), good);
-    for (const bad of ['*', '*:b:c', 'a:b', 'a', 'a:b*:c', 'a:b:c:d', 'A:b:c', 'a::c', ''])
+    for (const bad of [
+      '*',
+      '*:b:c',
+      'a:b',
+      'a',
+      'a:b*:c',
+      'a:b:c:d',
+      'a:b:c:*',
+      'a:*:*:*',
+      'A:b:c',
+      'a::c',
+      'a:b:-c',
+      'a b:c:d',
+      '',
+    ])
       assert.ok(!isScope(bad), bad);
   });
   it('narrow and never widen', () => {
     assert.ok(narrower('a:b:c', 'a:*') && narrower('a:b:*', 'a:*') && !narrower('a:*', 'a:b:*'));
     assert.ok(!narrower('b:b:c', 'a:*'));
+    assert.ok(narrower('a:*', 'a:*:*') && narrower('a:*:*', 'a:*') && !narrower('a:*', 'a:*:c'));
+    assert.ok(narrower('a:b:c', 'a:b:c') && !narrower('a:b:c', 'a:b:d') && !narrower('a:b:c', 'a:x:c'));
+    assert.ok(!narrower('a:b:c:d', 'a:b:c'), 'no scope, and so narrower than none');
     assert.equal(intersect('a:*:read', 'a:b:*'), 'a:b:read');
     assert.equal(intersect('a:b:read', 'a:b:write'), undefined);
+    assert.equal(intersect('a:b:*', 'a:*'), 'a:b:*');
+    assert.equal(intersect('a:*', 'a:b:read'), 'a:b:read');
+    assert.equal(intersect('a:b:read', 'a:*'), 'a:b:read');
+    assert.equal(intersect('a:b:c', 'b:b:c'), undefined);
+  });
+  it('name their service in the first part', () => {
+    assert.equal(serviceOf('pay:refunds:read'), 'pay');
+    assert.equal(serviceOf('pay:*'), 'pay');
+    assert.equal(serviceOf('pay'), 'pay');
   });
 });
 
@@ -111,6 +139,95 @@ describe('a grant', () => {
     assert.equal(kind([], call('GET', '/refunds/1')), 'denied');
     assert.equal(kind(['pay:*'], call('DELETE', '/refunds/1')), 'denied');
   });
+
+  const several = compileService({
+    ...service,
+    actions: [
+      {
+        name: 'pay:a:write',
+        calls: [
+          { pattern: at('PUT /b'), where: [{ path: 'body.never', op: 'exists' }] },
+          { pattern: at('PUT /a'), where: [{ path: 'body.x', op: 'lte', value: 1 }] },
+          { pattern: at('PUT /*'), where: [{ path: 'body.x', op: 'lte', value: 2 }] },
+        ],
+      },
+      { name: 'pay:c:write', calls: [{ pattern: at('PUT /c'), where: [], arguments: 'body' }] },
+      {
+        name: 'pay:all:write',
+        calls: [{ pattern: at('PUT /**'), where: [{ path: 'body.y', op: 'exists' }] }],
+      },
+    ],
+  });
+
+  it('takes one call of the action that covers and holds, and asks nothing of those that do not cover', () => {
+    const grant = (body: string, scopes = ['pay:*']) =>
+      grantingAction(several, scopes, call('PUT', '/a', body));
+    assert.deepEqual(grant('{"x":1}'), { kind: 'granted', action: 'pay:a:write' });
+    assert.deepEqual(grant('{"x":2}'), { kind: 'granted', action: 'pay:a:write' });
+    assert.deepEqual(grant('{"x":3,"y":1}'), { kind: 'granted', action: 'pay:all:write' });
+  });
+
+  it('names the first condition that is broken, of the first action that was granted', () => {
+    const grant = (body: string, scopes: string[]) =>
+      grantingAction(several, scopes, call('PUT', '/a', body));
+    assert.deepEqual(grant('{"x":3}', ['pay:*']), {
+      kind: 'constraint',
+      action: 'pay:a:write',
+      constraint: { path: 'body.x', op: 'lte', value: 1 },
+    });
+    assert.deepEqual(grant('{"x":3}', ['pay:all:*']), {
+      kind: 'constraint',
+      action: 'pay:all:write',
+      constraint: { path: 'body.y', op: 'exists' },
+    });
+    const query = new Map([['a', ['1']]]);
+    assert.deepEqual(grantingAction(several, ['pay:c:*'], { ...call('PUT', '/c', '{}'), query }), {
+      kind: 'constraint',
+      action: 'pay:c:write',
+      constraint: { path: 'query.a', op: 'absent' },
+    });
+  });
+
+  it('is denied with the names of the actions that would cover the call, and of no others', () => {
+    assert.deepEqual(grantingAction(several, ['pay:x:*'], call('PUT', '/a')), {
+      kind: 'denied',
+      known: ['pay:a:write', 'pay:all:write'],
+    });
+    assert.deepEqual(grantingAction(several, ['pay:*'], call('GET', '/a')), { kind: 'denied', known: [] });
+  });
+});
+
+describe('a compiled service', () => {
+  it('has a fingerprint that changes with its definition and with nothing else', () => {
+    assert.match(compiled.fingerprint, /^[0-9a-f]{64}$/);
+    assert.equal(compileService({ ...service }).fingerprint, compiled.fingerprint);
+    assert.notEqual(compileService({ ...service, title: 'Other' }).fingerprint, compiled.fingerprint);
+  });
+
+  it('is not made of a condition that the config check should have refused', () => {
+    const where: Constraint[] = [{ path: 'body.a', op: 'lt', value: 'x' }];
+    const actions = [{ name: 'pay:a:b', calls: [{ pattern: at('PUT /a'), where }] }];
+    assert.throws(() => compileService({ ...service, actions }), /lt wants a number/);
+    assert.throws(
+      () => compileService({ ...service, approval: [{ action: 'writes', where }] }),
+      /lt wants a number/,
+    );
+  });
+});
+
+describe('the constraints of a passport', () => {
+  const small: Constraint = { path: 'body.amount', op: 'lte', value: 10 };
+  const whole: Constraint = { path: 'body.amount', op: 'exists' };
+  const first = (constraints: Constraint[], body?: string): Constraint | undefined =>
+    checkConstraints(constraints, call('POST', '/refunds', body));
+
+  it('hold together, or the first that does not is named; undecided does not hold', () => {
+    assert.equal(first([]), undefined);
+    assert.equal(first([whole, small], '{"amount":10}'), undefined);
+    assert.deepEqual(first([whole, small], '{"amount":11}'), small);
+    assert.deepEqual(first([whole, small]), whole);
+    assert.deepEqual(first([small], '{"amount":1,"Amount":2}'), small);
+  });
 });
 
 describe('approval', () => {
@@ -121,6 +238,38 @@ describe('approval', () => {
     assert.ok(due(call('POST', '/refunds', '{"amount":1,"AMOUNT":101}')));
     assert.ok(due(call('POST', '/refunds', '{"amount":"101"}')));
     assert.ok(!due(call('GET', '/refunds/1')));
+  });
+  it('is said by the first rule that fits, whose conditions may hold', () => {
+    const rules: Service['approval'] = [
+      { action: 'pay:other:*', where: [] },
+      { action: 'writes', where: [{ path: 'body.amount', op: 'gt', value: 100 }] },
+      { action: 'pay:refunds:*', where: [{ path: 'body.amount', op: 'gt', value: 50 }] },
+      { action: 'pay:*', where: [] },
+    ];
+    const ruled = compileService({ ...service, approval: rules });
+    const rule = (method: string, path: string, body?: string) =>
+      approvalRule(ruled, call(method, path, body));
+    assert.deepEqual(rule('POST', '/refunds', '{"amount":101}'), rules[1]);
+    assert.deepEqual(rule('POST', '/refunds', '{"amount":51}'), rules[2]);
+    assert.deepEqual(rule('POST', '/refunds', '{"amount":50}'), rules[3]);
+    assert.deepEqual(rule('GET', '/refunds/1'), rules[3]);
+    assert.equal(rule('GET', '/other'), undefined);
+    assert.equal(approvalRule(compileService({ ...service, approval: [] }), call('POST', '/x')), undefined);
+  });
+  it('counts an action by any of its calls that covers, and only while its conditions may hold', () => {
+    const calls = [
+      { pattern: at('PUT /b'), where: [] },
+      { pattern: at('PUT /a'), where: [{ path: 'body.x', op: 'eq', value: 1 } as const] },
+    ];
+    const one = compileService({
+      ...service,
+      actions: [{ name: 'pay:a:b', calls }],
+      approval: [{ action: 'pay:a:b', where: [] }],
+    });
+    const asks = (path: string, body: string): boolean =>
+      approvalRule(one, call('PUT', path, body)) !== undefined;
+    assert.ok(asks('/a', '{"x":1}') && asks('/b', '{"x":2}'));
+    assert.ok(!asks('/a', '{"x":2}') && !asks('/c', '{"x":1}'));
   });
   it('covers every method but GET and HEAD where it says writes', () => {
     const writes = compileService({ ...service, approval: [{ action: 'writes', where: [] }] });
@@ -150,7 +299,46 @@ describe('whether a body must be read before the call is judged', () => {
     assert.ok(looksAtBody(compiled, { constraints: [], view: unread('POST', '/refunds') }));
     assert.ok(!looks(action([], 'body')));
     assert.ok(!looks(action([{ path: 'headers.x', op: 'exists' }]), [{ path: 'method', op: 'exists' }]));
-    assert.ok(!looksAtBody(action([onBody]), { constraints: [], view: unread('PUT', '/b') }));
+    assert.ok(!looksAtBody(action([onBody]), { constraints: [onBody], view: unread('PUT', '/b') }));
+    assert.ok(looks(action([{ path: 'query.a', op: 'exists' }])));
+    assert.ok(looks(action([]), [{ path: 'method', op: 'exists' }, onBody]));
+  });
+
+  it('is said by one among several calls and actions, if it covers', () => {
+    const plain = { pattern: at('PUT /a'), where: [] };
+    const reads = { pattern: at('PUT /a'), where: [onBody] };
+    const elsewhere = { pattern: at('PUT /b'), where: [onBody] };
+    const several = (...calls: Service['actions'][number]['calls'][]) =>
+      compileService({
+        ...service,
+        actions: calls.map((of, at) => ({ name: `pay:a:${at}`, calls: of })),
+        approval: [],
+      });
+    assert.ok(looks(several([plain, reads])) && looks(several([plain], [reads])));
+    assert.ok(!looks(several([plain, elsewhere])) && !looks(several([plain], [elsewhere])));
+  });
+
+  it('is said by an approval that a person would give, of every method that changes something', () => {
+    const under = (approval: Service['approval'], method = 'PUT'): boolean => {
+      const calls = [
+        { pattern: at('PUT /a'), where: [] },
+        { pattern: at('GET /a'), where: [] },
+      ];
+      const actions = ['pay:a:b', 'pay:c:d'].map((name) => ({ name, calls }));
+      const of = compileService({ ...service, actions, approval });
+      return looksAtBody(of, { constraints: [], view: unread(method, '/a') });
+    };
+    assert.ok(under([{ action: 'writes', where: [] }]) && !under([{ action: 'writes', where: [] }], 'GET'));
+    assert.ok(
+      under(
+        [
+          { action: 'pay:x:y', where: [] },
+          { action: 'pay:a:*', where: [] },
+        ],
+        'GET',
+      ),
+    );
+    assert.ok(!under([{ action: 'pay:x:y', where: [] }]) && !under([]));
   });
 
   it('decides nothing by a body that is not read', () => {

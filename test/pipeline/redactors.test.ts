@@ -1,0 +1,57 @@
+// When the redactor is compiled, of which secrets, and that it looks everywhere in a JSON value.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Sensitive } from '#kernel/sensitive.ts';
+import { compileRedactor, createRedactors } from '#pipeline/redact.ts';
+
+const ONE: string = 'canary-one-7f3a9c51';
+const OTHER: string = 'canary-other-d2e84b06';
+const MARKER = '[redacted]';
+
+describe('the redactor of the live secrets', () => {
+  it('is compiled once for each set of them, and opens them only then', () => {
+    const live = { secrets: [ONE], version: 1, opened: 0 };
+    const current = createRedactors({
+      version: () => live.version,
+      liveSecrets: () => {
+        live.opened += 1;
+        return live.secrets.map((secret) => new Sensitive(secret));
+      },
+    });
+    const first = current();
+    assert.equal(first.text(`a ${ONE} ${OTHER}`), `a ${MARKER} ${OTHER}`);
+    assert.equal(current(), first);
+    assert.equal(live.opened, 1);
+    live.secrets = [OTHER];
+    live.version = 2;
+    assert.equal(current().text(`a ${ONE} ${OTHER}`), `a ${ONE} ${MARKER}`);
+    assert.equal(current(), current());
+    assert.equal(live.opened, 2);
+  });
+
+  it('knows each of several, alone and together, and an empty one stands for nothing', () => {
+    const redactor = compileRedactor([ONE, '', OTHER, ONE]);
+    for (const secret of [ONE, OTHER]) {
+      assert.equal(redactor.text(`a ${secret} b`), `a ${MARKER} b`);
+      assert.equal(redactor.inName(`x-${secret.toUpperCase()}`), true);
+    }
+    assert.equal(redactor.text(`${ONE}${OTHER}`), `${MARKER}${MARKER}`);
+    assert.equal(redactor.text('as it is'), 'as it is');
+    assert.equal(redactor.inName('x-as-it-is'), false);
+    assert.equal(redactor.shortestBytes, ONE.length);
+  });
+
+  it('looks into lists, members and names of members, and leaves everything else as it is', () => {
+    const { json } = compileRedactor([ONE]);
+    assert.deepEqual(json([ONE, [`a${ONE}`], { b: [ONE], [ONE]: { c: ONE } }, 5, null, true]), [
+      MARKER,
+      [`a${MARKER}`],
+      { b: [MARKER], [MARKER]: { c: MARKER } },
+      5,
+      null,
+      true,
+    ]);
+    assert.deepEqual(json({}), {});
+    assert.deepEqual(json([]), []);
+  });
+});
