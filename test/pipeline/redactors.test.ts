@@ -41,6 +41,16 @@ describe('the redactor of the live secrets', () => {
     assert.equal(redactor.shortestBytes, ONE.length);
   });
 
+  it('takes a secret whole that begins with another one, in one piece and byte by byte', () => {
+    const redactor = compileRedactor(['q7!kWz#p', 'q7!kWz#pLm2$'].map(named));
+    const stream = redactor.open();
+    const pieces = [...'x q7!kWz#pLm2$ y'].map((char) =>
+      Buffer.from(stream.push(Buffer.from(char))).toString(),
+    );
+    assert.equal(redactor.text('x q7!kWz#pLm2$ y'), `x ${MARKER} y`);
+    assert.equal(`${pieces.join('')}${Buffer.from(stream.end())}`, `x ${MARKER} y`);
+  });
+
   it('looks into lists, members and names of members, and leaves everything else as it is', () => {
     const { json } = compileRedactor([ONE]);
     assert.deepEqual(json([ONE, [`a${ONE}`], { b: [ONE], [ONE]: { c: ONE } }, 5, null, true]), [
