@@ -6,7 +6,8 @@ import { compileRedactor, createRedactors } from '#pipeline/redact.ts';
 
 const ONE: string = 'canary-one-7f3a9c51';
 const OTHER: string = 'canary-other-d2e84b06';
-const MARKER = '[redacted]';
+const MARKER = '[redacted:shop]';
+const named = (text: string) => ({ service: 'shop', text });
 
 describe('the redactor of the live secrets', () => {
   it('is compiled once for each set of them, and opens them only then', () => {
@@ -15,7 +16,7 @@ describe('the redactor of the live secrets', () => {
       version: () => live.version,
       liveSecrets: () => {
         live.opened += 1;
-        return live.secrets.map((secret) => new Sensitive(secret));
+        return live.secrets.map((text) => ({ service: 'shop', text: new Sensitive(text) }));
       },
     });
     const first = current();
@@ -29,20 +30,30 @@ describe('the redactor of the live secrets', () => {
     assert.equal(live.opened, 2);
   });
 
-  it('knows each of several, alone and together, and an empty one stands for nothing', () => {
-    const redactor = compileRedactor([ONE, '', OTHER, ONE]);
+  it('knows each of several, alone and together, and one that is too short stands for nothing', () => {
+    const redactor = compileRedactor([ONE, 'seven77', OTHER, ONE].map(named));
     for (const secret of [ONE, OTHER]) {
       assert.equal(redactor.text(`a ${secret} b`), `a ${MARKER} b`);
-      assert.equal(redactor.inName(`x-${secret.toUpperCase()}`), true);
+      assert.equal(redactor.clean([[`x-${secret.toUpperCase()}`, '']]), false);
     }
     assert.equal(redactor.text(`${ONE}${OTHER}`), `${MARKER}${MARKER}`);
-    assert.equal(redactor.text('as it is'), 'as it is');
-    assert.equal(redactor.inName('x-as-it-is'), false);
-    assert.equal(redactor.shortestBytes, ONE.length);
+    for (const text of ['as it is', 'seven77']) assert.equal(redactor.text(text), text);
+    assert.equal(redactor.clean([['x-as-it-is', 'as it is']]), true);
+    assert.equal(redactor.shortestBytes, 12);
+  });
+
+  it('takes a secret whole that begins with another one, in one piece and byte by byte', () => {
+    const redactor = compileRedactor(['q7!kWz#p', 'q7!kWz#pLm2$'].map(named));
+    const stream = redactor.open();
+    const pieces = [...'x q7!kWz#pLm2$ y'].map((char) =>
+      Buffer.from(stream.push(Buffer.from(char))).toString(),
+    );
+    assert.equal(redactor.text('x q7!kWz#pLm2$ y'), `x ${MARKER} y`);
+    assert.equal(`${pieces.join('')}${Buffer.from(stream.end())}`, `x ${MARKER} y`);
   });
 
   it('looks into lists, members and names of members, and leaves everything else as it is', () => {
-    const { json } = compileRedactor([ONE]);
+    const { json } = compileRedactor([named(ONE)]);
     assert.deepEqual(json([ONE, [`a${ONE}`], { b: [ONE], [ONE]: { c: ONE } }, 5, null, true]), [
       MARKER,
       [`a${MARKER}`],
@@ -53,5 +64,33 @@ describe('the redactor of the live secrets', () => {
     ]);
     assert.deepEqual(json({}), {});
     assert.deepEqual(json([]), []);
+  });
+
+  it('reads a header value as bytes and any other text as UTF-8, and changes neither without need', () => {
+    const redactor = compileRedactor([named(ONE)]);
+    for (const text of ['\u00e4\u00ff', `\u00e4 ${ONE}`])
+      assert.equal(redactor.value(text), text.replace(ONE, MARKER));
+    for (const text of ['\u00e4\u20ac', `\u20ac ${ONE}`, '\ud800'])
+      assert.equal(redactor.text(text), text.replace(ONE, MARKER));
+  });
+
+  it('finds nothing across two header lines, nor across a name and its value', () => {
+    const { clean } = compileRedactor([named(ONE)]);
+    const [head, tail] = [ONE.slice(0, 9), ONE.slice(9)];
+    assert.equal(clean([[head, tail]]), true);
+    assert.equal(
+      clean([
+        ['a', head],
+        [tail, 'b'],
+      ]),
+      true,
+    );
+    assert.equal(
+      clean([
+        ['a', 'b'],
+        ['c', `d${ONE}`],
+      ]),
+      false,
+    );
   });
 });

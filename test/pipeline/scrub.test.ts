@@ -1,19 +1,20 @@
 // The scrub step by itself: what of an answer passes, what is withheld, and what a body that ends early or never is worth.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { Fault } from '#kernel/errors.ts';
 import { compileRedactor } from '#pipeline/redact.ts';
 import { createScrub, type Scrubbed, withheld } from '#pipeline/scrub.ts';
 import { type Pieces, piecesOf } from '#platform/net/exchange.ts';
 
 const SECRET = 'canary-7f3a9c51d2e84b06';
-const redactor = compileRedactor([SECRET]);
+const redactor = compileRedactor([{ service: 'shop', text: SECRET }]);
 const MARKER = redactor.text(SECRET);
 
 type Answer = {
   readonly status?: number;
   readonly headers?: readonly (readonly [string, string])[];
-  readonly body?: readonly string[];
+  readonly body?: readonly (string | Uint8Array)[];
   /** Thrown after the body. */
   readonly broken?: unknown;
 };
@@ -21,7 +22,7 @@ type Upstream = { discarded: number };
 
 /** An upstream whose pieces come one by one, each only when it was waited for. */
 function arriving({ body = [], broken }: Answer, discard: () => void): Pieces {
-  const queue = body.map((piece) => Buffer.from(piece));
+  const queue = body.map((piece) => Buffer.from(piece as Uint8Array));
   let here = 0;
   const take = (): Uint8Array | undefined => {
     if (here === 0) return undefined;
@@ -74,6 +75,7 @@ describe('an answer after the scrub', () => {
       ['X-One', 'a'],
       ['X-Two', `c ${MARKER} d`],
     ]);
+    assert.equal(value.tally.redacted, 2);
     assert.equal(value.from, from);
     assert.equal(value.redactor, redactor);
     assert.equal(value.bytesMax, 1_000);
@@ -93,7 +95,7 @@ describe('an answer after the scrub', () => {
     const body = ['a ', SECRET.slice(0, 9), `${SECRET.slice(9)} b`, SECRET];
     const { value, upstream } = scrubbed({ body });
     assert.equal((await read(value)).join(''), `a ${MARKER} b${MARKER}`);
-    assert.deepEqual([value.tally.bytes, value.tally.cut], [body.join('').length, false]);
+    assert.deepEqual(value.tally, { bytes: body.join('').length, cut: false, redacted: 2 });
     assert.ok(upstream.discarded > 0);
   });
 
@@ -105,6 +107,26 @@ describe('an answer after the scrub', () => {
       (await read(scrubbed({ body: ['', begun, SECRET.slice(7)] }).value)).every((piece) => piece !== ''),
     );
     assert.deepEqual(await read(scrubbed({}).value), []);
+  });
+});
+
+describe('a packed answer', () => {
+  it('is unpacked, and its length is then not known', async () => {
+    const packed = gzipSync(`!${SECRET}!`);
+    const headers = [
+      ['content-encoding', 'gzip'],
+      ['content-length', '3'],
+    ] as const;
+    const { value } = scrubbed({ headers, body: [packed] });
+    assert.equal(value.lengthBytes, undefined);
+    assert.equal((await read(value)).join(''), `!${MARKER}!`);
+    assert.equal(value.tally.bytes, SECRET.length + 2);
+  });
+
+  it('counts the secrets of headers and body together', async () => {
+    const { value } = scrubbed({ headers: [['x-a', SECRET]], body: [SECRET] });
+    await read(value);
+    assert.equal(value.tally.redacted, 2);
   });
 });
 

@@ -157,14 +157,18 @@ export class Windows {
     return Math.max(start, to);
   }
 
+  /** The longest window that begins here: where one secret begins with another, the rest of it must not stay. */
   #rankAt(text: Uint8Array, { at, length, hash }: Place): number {
     const mask = this.#slots.length - 1;
     let slot = Math.imul(hash, MIX) >>> this.#slotShift;
+    let best = -1;
+    let longest = 0;
     for (;;) {
       const rank = this.#slots[slot] as number;
-      if (rank < 0) return -1;
-      if (this.#hash[rank] === hash && at + (this.#length[rank] as number) <= length) {
-        if (this.#equal(rank, { text, start: at })) return rank;
+      if (rank < 0) return best;
+      const size = this.#length[rank] as number;
+      if (this.#hash[rank] === hash && size > longest && at + size <= length) {
+        if (this.#equal(rank, { text, start: at })) [best, longest] = [rank, size];
       }
       slot = (slot + 1) & mask;
     }
