@@ -56,7 +56,7 @@ describe('a clock that is set', { skip: skipWithout('faketime'), timeout: SUITE_
       assert.notEqual(await judge(token), 'valid', `ended ${when}, lives again`);
   }
 
-  it('R030: one hour back under load: what lives lives on, its end does not move, calls go on in order', async () => {
+  it('corpus R030: one hour back under load: what lives lives on, its end does not move, calls go on in order', async () => {
     const { appliance } = faulty;
     const ended = await issue();
     dead.set(ended, 'before the clock went back');

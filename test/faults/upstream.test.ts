@@ -145,7 +145,11 @@ const CASES: Readonly<Record<string, Case>> = {
   'a-tls-alert': refused(answering('\x15\x03\x01\x00\x02\x02\x28'), WITHHELD),
   'nul-in-a-header': refused(answering(`${OK}X-A: a\0b\r\nContent-Length: 2\r\n\r\nok`), WITHHELD),
   'nul-in-the-body': whole(answering(`${OK}Content-Length: 2\r\n\r\n\0\0`)),
-  compressed: refused(answering(`${OK}Content-Encoding: br\r\nContent-Length: 2\r\n\r\nok`), WITHHELD, 200),
+  'packed-in-an-unknown-way': refused(
+    answering(`${OK}Content-Encoding: x-packed\r\nContent-Length: 2\r\n\r\nok`),
+    WITHHELD,
+    200,
+  ),
   'http-1.0': whole(answering('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok')),
   'no-reason': whole(answering('HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok')),
   'empty-reason': whole(answering('HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok')),

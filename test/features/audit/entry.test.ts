@@ -49,11 +49,15 @@ const draft = fc
       .map((rest) => ({ ...fields, ...rest }) as unknown as EntryDraft),
   );
 
-/** What has no canonical form is replaced before it is hashed, as in the entry. */
-const wellFormed = (value: unknown): unknown =>
-  JSON.parse(JSON.stringify(value), (_key, member) =>
-    typeof member === 'string' ? member.toWellFormed() : member,
-  );
+/**
+ * What has no canonical form is replaced before it is hashed, as in the entry. Not by JSON.parse: in V8 of Node 24.21 it may
+ * read a member named by an escaped quote as one named by a backslash, after an object that had such a member.
+ */
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, wellFormed(member)]));
+}
 
 test('an entry put together is the canonical form of its members, whatever stands in them', () => {
   fc.assert(
