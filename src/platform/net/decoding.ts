@@ -1,20 +1,15 @@
 // Undoes content codings while a body passes (RFC 9110 8.4), under limits of size and ratio: a secret may be inside. What does
 // not decode, ends early, grows like a bomb or is packed without saying so is withheld.
-import {
-  constants,
-  createBrotliDecompress,
-  createGunzip,
-  createInflate,
-  createInflateRaw,
-  createZstdDecompress,
-  inflateSync,
-} from 'node:zlib';
+// Whole: an older Node has no zstd, and must come as far as the sentence that refuses it.
+import zlib from 'node:zlib';
 import { Fault } from '#kernel/errors.ts';
 import { DECODED_GROWTH_FROM_BYTES, DECODED_GROWTH_MAX, DECODED_LAYERS_MAX } from '#kernel/limits.ts';
 
 type Body = AsyncIterable<Uint8Array>;
 /** `bytesWritten` is what it has read so far, without what waits before it. */
-type Decoder = ReturnType<typeof createGunzip | typeof createBrotliDecompress | typeof createZstdDecompress>;
+type Decoder = ReturnType<
+  typeof zlib.createGunzip | typeof zlib.createBrotliDecompress | typeof zlib.createZstdDecompress
+>;
 type Coding = 'gzip' | 'deflate' | 'br' | 'zstd';
 
 export type Codings = readonly Coding[];
@@ -114,11 +109,11 @@ const unreadable = (detail: string, cause?: unknown): Fault =>
   new Fault('RESPONSE_WITHHELD', { detail, cause, metadata: { sent: true, reason: 'coding' } });
 
 function decoderOf(coding: Coding, first: Uint8Array): Decoder {
-  if (coding === 'gzip') return createGunzip();
-  if (coding === 'br') return createBrotliDecompress();
-  if (coding === 'zstd') return createZstdDecompress();
+  if (coding === 'gzip') return zlib.createGunzip();
+  if (coding === 'br') return zlib.createBrotliDecompress();
+  if (coding === 'zstd') return zlib.createZstdDecompress();
   // RFC 9110 8.4.1.2: some servers send it without the zlib wrapper.
-  return isZlib(first) ? createInflate() : createInflateRaw();
+  return isZlib(first) ? zlib.createInflate() : zlib.createInflateRaw();
 }
 
 /** RFC 1950 2.2: method 8, and a check of the first two bytes. */
@@ -156,11 +151,11 @@ export function guardPacked(contentType: string | undefined): PackedGuard {
         start.length < (start[0] === ZLIB_FIRST ? ZLIB_TOLD_BYTES : MAGIC_BYTES) && mayBePacked(start);
       begun = undecided ? start : undefined;
       if (undecided) return NOTHING;
-      if (isPacked(start, constants.Z_SYNC_FLUSH)) throw undeclared();
+      if (isPacked(start, zlib.constants.Z_SYNC_FLUSH)) throw undeclared();
       return start;
     },
     end: () => {
-      if (begun !== undefined && isPacked(begun, constants.Z_FINISH)) throw undeclared();
+      if (begun !== undefined && isPacked(begun, zlib.constants.Z_FINISH)) throw undeclared();
       return begun ?? NOTHING;
     },
   };
@@ -182,7 +177,7 @@ function isPacked(start: Uint8Array, finishFlush: number): boolean {
   if (!isZlib(start)) return false;
   // Text may begin like this, too (`x^2`), but does not unpack.
   try {
-    return inflateSync(start, { finishFlush, maxOutputLength: DECODED_GROWTH_FROM_BYTES }).length > 0;
+    return zlib.inflateSync(start, { finishFlush, maxOutputLength: DECODED_GROWTH_FROM_BYTES }).length > 0;
   } catch (thrown) {
     return (thrown as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE';
   }
