@@ -1,19 +1,10 @@
 // Gives entries their place: seq without holes and the hash of the entry before. The end of the chain is read when a
 // transaction begins and written before it ends; a unit that rolls back gives its numbers back with it (invariant 7).
-import type { Cell } from '#kernel/unit.ts';
+import type { EntryLog } from '#platform/storage/writer-loop.ts';
 import { GENESIS_HASH, type Link } from './entry.ts';
 import type { ChainStore } from './store.ts';
 
-export type Chain = {
-  readonly width: number;
-  readonly begin: () => void;
-  /** Where the chain ends now; `back` takes it there again. */
-  readonly here: () => Link;
-  readonly back: (to: Link) => void;
-  /** The entries whose flat cells are between these places; answers the number of the last. */
-  readonly append: (cells: readonly Cell[], from: number, to: number) => number;
-  readonly end: () => void;
-};
+export type Chain = EntryLog<Link>;
 
 export function createChain(store: ChainStore): Chain {
   let last: Link = { seq: 0, prevEntryHash: GENESIS_HASH };

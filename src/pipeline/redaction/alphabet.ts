@@ -12,6 +12,14 @@ export const LINE_FEED = 0x0a;
 export const CARRIAGE_RETURN = 0x0d;
 export const BLANK = 0x20;
 export const TAB = 0x09;
+export const ZERO = 0x30;
+export const LOWER_N = 0x6e;
+export const LOWER_R = 0x72;
+export const LOWER_U = 0x75;
+export const UPPER_U = 0x55;
+export const LOWER_X = 0x78;
+export const OPENING = 0x7b;
+export const CLOSING = 0x7d;
 const TILDE = 0x7e;
 
 /** What no secret holds; it parts texts that are no neighbours. */

@@ -12,11 +12,18 @@ import {
   HEX,
   isPrintable,
   LINE_FEED,
+  LOWER_N,
+  LOWER_R,
+  LOWER_U,
+  LOWER_X,
+  OPENING,
   PERCENT,
   printableOf,
   SEMICOLON,
   SPECIAL,
   TAB,
+  UPPER_U,
+  ZERO,
 } from './alphabet.ts';
 import { isNamedStart } from './unescape.ts';
 import type { Windows } from './windows.ts';
@@ -25,9 +32,6 @@ const BYTES = 256;
 const GRAM = 4;
 const INDENT_MAX = 64;
 const ENTITY_BYTES_MAX = 14;
-const [ZERO, LOWER_N, LOWER_R, LOWER_U, UPPER_U, LOWER_X, OPENING] = [...'0nruUx{'].map((char) =>
-  char.charCodeAt(0),
-) as [number, number, number, number, number, number, number];
 
 /** An escape of a character, a sign of quoted-printable, a line end. */
 type Kind = 0 | 1 | 2;

@@ -5,18 +5,25 @@ import {
   BACKSLASH,
   BLANK,
   CARRIAGE_RETURN,
+  CLOSING,
   EQUALS,
   FOLD,
   HASH,
   HEX,
   isPrintable,
   LINE_FEED,
+  LOWER_N,
+  LOWER_R,
+  LOWER_U,
+  LOWER_X,
   NEVER,
   PERCENT,
   printableOf,
   SEMICOLON,
   SPECIAL,
   TAB,
+  UPPER_U,
+  ZERO,
 } from './alphabet.ts';
 
 /** A longer run of zero bytes is no wide text; UTF-32 has three between two letters. */
@@ -35,10 +42,6 @@ const NAMED: Readonly<Record<string, string>> = {
   equals: '=',
 };
 const SELVES = new Set([...'\\/"\''].map((char) => char.charCodeAt(0)));
-const [LOWER_N, LOWER_R, LOWER_U, UPPER_U, LOWER_X, CLOSING] = [...'nruUx}'].map((char) =>
-  char.charCodeAt(0),
-) as [number, number, number, number, number, number];
-const ZERO = 0x30;
 const PLAIN = 0;
 const COMPLETES = 1;
 const SIGNS = 2;

@@ -21,13 +21,22 @@ export type Exchange = { readonly request: IncomingMessage; readonly response: S
 type Around = Pick<Surface, 'host' | 'peers'>;
 
 /** The channel is the caller on the socket: its file belongs to the owner alone. */
-export function arrivalOf({ request, response }: Exchange, channel: Channel, around: Around): Arrival {
-  const { host, peers } = around;
+export const arrivalOf = (exchange: Exchange, channel: Channel, around: Around): Arrival => ({
+  ...arrivedBy(exchange, channel, around),
+  presented: presentedBy(exchange.request, channel),
+});
+
+/** The same for a surface that reads by itself what the request presents. */
+export function arrivedBy(
+  { request, response }: Exchange,
+  channel: Channel,
+  { host, peers }: Around,
+): Omit<Arrival, 'presented'> {
   // Drawn as one: a call makes many small things, and each buffer costs more than its bytes.
   const random = toHex(host.randomBytes(TRACE_ID_BYTES + SPAN_ID_BYTES));
   const trace = { traceId: random.slice(0, 2 * TRACE_ID_BYTES), spanId: random.slice(2 * TRACE_ID_BYTES) };
   const source = channel === 'socket' ? 'local' : peers.sourceOf(request);
-  return { presented: presentedBy(request, channel), trace, source, signal: goneSignal(response) };
+  return { trace, source, signal: goneSignal(response) };
 }
 
 function presentedBy(request: IncomingMessage, channel: Channel): Presented {

@@ -7,7 +7,7 @@ import type { Operation } from '#kernel/operation.ts';
 import { type Call, METHODS, type Upload } from '#pipeline/call.ts';
 import { streamed } from '#pipeline/deliver.ts';
 import { streamedAndKept } from '#pipeline/keep-stream.ts';
-import { arrivalOf, type Exchange, expectsContinue, sendFault } from '#surfaces/http/exchange.ts';
+import { arrivedBy, type Exchange, expectsContinue, sendFault } from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import { rewriteAddresses } from './addresses.ts';
 import { type Taken, takeCredentials } from './credentials.ts';
@@ -30,10 +30,7 @@ async function serve(surface: Surface, operation: Operation, exchange: Exchange)
   const target = readTarget(request.url ?? '');
   const place = target === undefined ? undefined : surface.place(target.service);
   const taken = takeCredentials(request, place?.keyHeader);
-  const arrival = {
-    ...arrivalOf(exchange, 'network', surface),
-    presented: taken.presented,
-  };
+  const arrival = { ...arrivedBy(exchange, 'network', surface), presented: taken.presented };
   // Before the target and the method: a stranger is told 401 and nothing else (invariant 12).
   const caller = await surface.line.admit(operation, arrival);
   if (!caller.ok) return fail(exchange, caller.fault);
