@@ -21,7 +21,7 @@ if (
     process.stderr.write(`stack needs Node ${NODE_MAJOR} or newer, this is ${process.versions.node}\n`);
     process.exit(UNSUPPORTED_RUNTIME);
   }
-  const child = __spawn(node, HARDENED.concat(__filename, process.argv.slice(2)), { stdio: 'inherit' });
+  const child = __spawn(node, NODE_FLAGS.concat(__filename, process.argv.slice(2)), { stdio: 'inherit' });
   const atTerminal = process.stdin.isTTY === true;
   ['SIGTERM', 'SIGINT', 'SIGHUP'].forEach((signal) => {
     process.on(signal, () => {

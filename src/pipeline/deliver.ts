@@ -45,7 +45,7 @@ export type Head = {
 /** Where a streamed answer goes. Each promise rejects when the client has gone; without one it has been taken. */
 export type Sink = {
   /** Head and body of an answer that is there already. */
-  readonly whole: (head: Head, body: Uint8Array) => Promise<void> | undefined;
+  readonly whole: (head: Head, body: Uint8Array) => Promise<void>;
   readonly start: (head: Head) => void;
   /** Resolves when more may be given: what the client does not take, the upstream is not asked for. */
   readonly write: (bytes: Uint8Array) => Promise<void> | undefined;
@@ -100,8 +100,7 @@ export function streamed(sink: Sink): Delivery<void> {
         const head = { status, headers, lengthBytes, entryId };
         const first = there(body);
         if (body.finished() && !tally.cut) {
-          const taken = sink.whole(first.length === 0 ? head : { ...head, lengthBytes: first.length }, first);
-          if (taken !== undefined) await taken;
+          await sink.whole(first.length === 0 ? head : { ...head, lengthBytes: first.length }, first);
         } else {
           await pass(body, sink, { head, first });
           if (tally.cut) return tooLong(status, bytesMax);

@@ -19,20 +19,36 @@ const ONE_WRITE_BYTES_MAX = 16_384;
 const latin1 = ({ buffer, byteOffset, length }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, length).toString('latin1');
 
+let departing: Promise<void> | undefined;
+/**
+ * Answers that came together leave together, at the end of this turn of the event loop: a receiver that sleeps has to be
+ * woken for the first one only, which costs more than the answer itself.
+ */
+function departure(): Promise<void> {
+  departing ??= new Promise((depart) => {
+    setImmediate(() => {
+      departing = undefined;
+      depart();
+    });
+  });
+  return departing;
+}
+
 type Shown = (headers: Head['headers']) => Head['headers'];
 
 export function createSink(response: ServerResponse, shown: Shown): Sink {
   return {
-    whole: (head, body) => {
+    whole: async (head, body) => {
+      await departure();
       if (response.destroyed) throw new Error('the client has gone');
       response.writeHead(head.status, flat(head, shown));
       // Short ones as text of one byte a character, which Node writes together with the head in one go.
       if (body.length > ONE_WRITE_BYTES_MAX) response.end(body);
       else response.end(latin1(body), 'latin1');
       // Mostly the kernel has taken all of it by now.
-      if (response.socket?.writableLength === 0) return undefined;
+      if (response.socket?.writableLength === 0) return;
       response.setTimeout(STREAM_CLIENT_STALL_MS, () => response.destroy());
-      return next(response, 'finish');
+      await next(response, 'finish');
     },
     start: (head) => {
       if (response.destroyed) throw new Error('the client has gone');
