@@ -219,6 +219,7 @@ function agentFindings(config: Config, self: Self): readonly Finding[] {
     uid: ownerOf(config, self),
     programs,
     clients: clientsOf(port, programs),
-    own: [self.pid, ...appliance],
+    self: self.pid,
+    appliance,
   });
 }

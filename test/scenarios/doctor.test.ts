@@ -133,6 +133,20 @@ describe('stack doctor', () => {
     );
   });
 
+  it("does not take another command of the operator for an agent, though it has the operator's key", async () => {
+    const [command = '', ...words] = at.program;
+    const args = [...words, 'secrets', 'set', 'right', '--config', at.configFile];
+    // It waits for the value.
+    const waiting = spawn(command, args, { env: { ...at.env, STACK_API_KEY: 'sk_live_x' }, stdio: 'pipe' });
+    try {
+      const { findings } = await doctor();
+      const named = findings.filter(({ message }) => message.includes(`pid ${waiting.pid}`));
+      assert.deepEqual(named, []);
+    } finally {
+      waiting.kill('SIGKILL');
+    }
+  });
+
   it('tells a person in words what it tells a program as JSON', async () => {
     const exit = await stack(at, ['doctor', '--config', at.configFile], { timeoutMs: 60_000 });
     assert.match(exit.stdout, /PROBLEM +services +unset has no usable credential/);

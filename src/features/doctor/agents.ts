@@ -16,6 +16,8 @@ const AGENT_NAMES = new Set([
 ]);
 /** Operators type their key into these. */
 const SHELLS = new Set(['bash', 'dash', 'fish', 'ksh', 'sh', 'tmux', 'zsh', 'screen', 'login', 'su', 'sudo']);
+/** Of these it is the script that tells which program it is. */
+const INTERPRETERS = new Set(['node', 'nodejs']);
 const KEY_VARIABLE = 'STACK_API_KEY';
 const ROOT = 0;
 
@@ -24,16 +26,21 @@ type Seen = {
   readonly uid: number;
   readonly programs: readonly Program[];
   readonly clients: readonly Client[];
-  /** Ours: the appliance, and the program that asks. */
-  readonly own: readonly number[];
+  /** Of the program that asks. */
+  readonly self: number;
+  /** Of the appliance. */
+  readonly appliance: readonly number[];
 };
 
-export function examineAgents({ uid, programs, clients, own }: Seen): readonly Finding[] {
+export function examineAgents({ uid, programs, clients, ...own }: Seen): readonly Finding[] {
+  const isOurs = ours(programs, own);
+  const started = startersOf(programs, own.appliance);
   const connected = clients
-    .filter((client) => client.uid === uid && !own.includes(client.program?.pid ?? 0))
+    .filter(({ program, ...client }) => client.uid === uid && !(program !== undefined && isOurs(program)))
     .map(({ program }) => (program === undefined ? 'a program' : shown(program)));
   const known = programs
-    .filter((program) => program.uid === uid && !own.includes(program.pid) && isAgent(program))
+    .filter((program) => program.uid === uid && !isOurs(program))
+    .filter((program) => isNamed(program) || (holdsKey(program) && !started.has(program.pid)))
     .map(shown);
   const all = [...new Set([...connected, ...known])];
   const found: Finding[] = all.map((name) => ({
@@ -55,7 +62,30 @@ export function examineAgents({ uid, programs, clients, own }: Seen): readonly F
 
 const shown = ({ pid, names }: Program): string => `${names[0] ?? 'a program'} (pid ${pid})`;
 
-function isAgent({ names, variables }: Program): boolean {
-  if (names.some((name) => AGENT_NAMES.has(name))) return true;
-  return variables.includes(KEY_VARIABLE) && !SHELLS.has((names[0] ?? '').replace(/^-/, ''));
+/**
+ * The appliance, the program that asks, and whatever else is the same program: a command in which the operator has yet to type
+ * something, and the file that waits for the newer Node it has handed over to.
+ */
+function ours(programs: readonly Program[], { self, appliance }: Pick<Seen, 'self' | 'appliance'>) {
+  const pids = [self, ...appliance];
+  const same = new Set(programs.filter(({ pid }) => pids.includes(pid)).map(programOf));
+  return (program: Program): boolean => pids.includes(program.pid) || same.has(programOf(program));
 }
+
+const programOf = ({ names: [command = '', script = ''] }: Program): string =>
+  INTERPRETERS.has(command) ? script : command;
+
+/** Who started the appliance: npm and its launcher have the operator's environment, key and all, and only wait. */
+function startersOf(programs: readonly Program[], appliance: readonly number[]): ReadonlySet<number> {
+  const parents = new Map(programs.map(({ pid, parent }) => [pid, parent]));
+  const found = new Set<number>();
+  for (const one of appliance)
+    for (let pid = parents.get(one); pid !== undefined && !found.has(pid); pid = parents.get(pid))
+      found.add(pid);
+  return found;
+}
+
+const isNamed = ({ names }: Program): boolean => names.some((name) => AGENT_NAMES.has(name));
+
+const holdsKey = ({ names, variables }: Program): boolean =>
+  variables.includes(KEY_VARIABLE) && !SHELLS.has((names[0] ?? '').replace(/^-/, ''));

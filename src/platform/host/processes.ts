@@ -6,7 +6,9 @@ import { basename } from 'node:path';
 export type Program = {
   readonly pid: number;
   readonly uid: number;
-  /** Base names of the program and of its first argument, such as `node` and `claude`. */
+  /** Of the program that started it. */
+  readonly parent: number;
+  /** Base names of the program and of its first argument that is no option, such as `node` and `claude`. */
   readonly names: readonly string[];
   /** Names of its environment's variables; none where they may not be read. */
   readonly variables: readonly string[];
@@ -33,12 +35,15 @@ export function readPrograms(): readonly Program[] {
 function readProgram(pid: number): Program | undefined {
   try {
     const { uid } = statSync(`/proc/${pid}`);
-    const [command = '', first = ''] = textOf(`/proc/${pid}/cmdline`).split('\0');
+    const [command = '', ...words] = textOf(`/proc/${pid}/cmdline`).split('\0');
+    const first = words.find((word) => !word.startsWith('-')) ?? '';
+    const parent = Number(/^PPid:\s*(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0);
     const variables = textOf(`/proc/${pid}/environ`)
       .split('\0')
       .map((line) => line.split('=')[0] ?? '')
       .filter((name) => name !== '');
-    return { pid, uid, names: [basename(command), basename(first)].filter((name) => name !== ''), variables };
+    const names = [command, first].map((path) => basename(path)).filter((name) => name !== '');
+    return { pid, uid, parent, names, variables };
   } catch {
     // It has ended meanwhile.
     return undefined;

@@ -1,5 +1,6 @@
 // What an examination says of files, agents, services and clocks.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -64,6 +65,7 @@ describe("agents under the appliance's own user", () => {
   ) => ({
     pid,
     uid,
+    parent: pid - 1,
     names,
     variables,
   });
@@ -85,7 +87,8 @@ describe("agents under the appliance's own user", () => {
         { uid: 501, program: undefined },
         { uid: 500, program: running(1, 500, ['stack']) },
       ],
-      own: [1],
+      self: 99,
+      appliance: [1],
     });
     assert.deepEqual(
       problems(found).map((message) => message.split(' uses')[0]),
@@ -94,9 +97,47 @@ describe("agents under the appliance's own user", () => {
   });
 
   it('are none where they run as somebody else; root is worth a word', () => {
-    const seen = { programs: [running(9, 501, ['codex'])], clients: [], own: [] };
+    const seen = { programs: [running(9, 501, ['codex'])], clients: [], self: 99, appliance: [] };
     assert.deepEqual(problems(examineAgents({ ...seen, uid: 500 })), []);
     assert.deepEqual(problems(examineAgents({ ...seen, uid: 0 })), ['the appliance runs as root']);
+  });
+
+  it('are not what has handed over to the appliance or to a command, nor a command that waits, nor what started it', () => {
+    const key = ['STACK_API_KEY'];
+    const programs = [
+      running(10, 500, ['npm start'], key),
+      running(11, 500, ['node', 'build.mjs'], key),
+      running(12, 500, ['node', 'stack.mjs'], key),
+      running(20, 500, ['node', 'stack.mjs'], key),
+      running(21, 500, ['node', 'stack.mjs'], key),
+      running(30, 500, ['nodejs', 'stack.mjs'], key),
+      running(40, 500, ['node', 'agent.mjs'], key),
+    ];
+    const clients = [{ uid: 500, program: programs[5] }];
+    const found = examineAgents({ uid: 500, programs, clients, self: 21, appliance: [12] });
+    assert.deepEqual(
+      problems(found).map((message) => message.split(' uses')[0]),
+      ['node (pid 40)'],
+    );
+  });
+
+  it('are named also where one of them started the appliance', () => {
+    const programs = [running(11, 500, ['node', 'claude']), running(12, 500, ['stack', 'serve'])];
+    const found = examineAgents({ uid: 500, programs, clients: [], self: 99, appliance: [12] });
+    assert.equal(problems(found).length, 1);
+  });
+
+  it('are told by their script, whatever options stand before it, and by who started them', async () => {
+    const waits = '--eval=console.log(1); setInterval(() => {}, 1000)';
+    const child = spawn(process.execPath, ['--no-warnings', waits, 'claude'], { stdio: 'pipe' });
+    try {
+      await new Promise((done) => child.stdout.once('data', done));
+      const seen = readPrograms().find(({ pid }) => pid === child.pid);
+      assert.deepEqual(seen?.names, ['node', 'claude']);
+      assert.equal(seen?.parent, process.pid);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('are found among the real connections of this machine', async () => {
