@@ -1,9 +1,9 @@
 // `npm run bench`: what a call through the appliance costs, beside its neighbours, in one interleaved run. Prints tables and
 // writes dist/bench.json. The log of the appliance must have exactly two entries for each call, or the run has failed.
 import { writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
+import { Interrupted, interruption } from '#test/support/interruption.ts';
 import type { Progress } from './compare.ts';
 import { reportText } from './report.ts';
 import type { Results } from './results.ts';
@@ -13,23 +13,6 @@ import { ROOT, setStage } from './stage.ts';
 
 const WRONG_USAGE = 2;
 const FAILED = 1;
-const SIGNALLED = 128;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-class Interrupted extends Error {
-  readonly exitCode: number;
-  constructor(signal: (typeof SIGNALS)[number]) {
-    super(signal);
-    this.exitCode = SIGNALLED + constants.signals[signal];
-  }
-}
-
-/** Rejects at the first signal. */
-function interruption(): Promise<never> {
-  return new Promise((_, interrupted) => {
-    for (const signal of SIGNALS) process.once(signal, () => interrupted(new Interrupted(signal)));
-  });
-}
 
 const progress: Progress = (text) =>
   void process.stderr.write(`${styleText('dim', text, { stream: process.stderr })}\n`);

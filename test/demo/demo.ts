@@ -1,9 +1,9 @@
 // `npm run demo`: the process around the walk. Whatever ends it, its end, an error or Ctrl-C, nothing is left behind:
 // the appliance and the services are stopped and the folder is removed.
-import { constants } from 'node:os';
 import process from 'node:process';
 import { createInterface, type Interface } from 'node:readline';
 import { parseArgs, styleText } from 'node:util';
+import { Interrupted, interruption } from '#test/support/interruption.ts';
 import { type Screen, screenOn, type Terminal } from './screen.ts';
 import { CREDENTIALS, type Stage, setStage } from './stage.ts';
 import { walk } from './walk.ts';
@@ -13,29 +13,11 @@ const USAGE = `npm run demo [-- --no-pause] [-- --keep]
   --keep      leaves appliance and services running at the end, until Ctrl-C, to play with
 `;
 const WRONG_USAGE = 2;
-const SIGNALLED = 128;
 const WIDTH = 80;
 const WIDTH_MAX = 100;
 const WIDTH_MIN = 60;
 const PROMPT = '  Enter goes on, Ctrl-C ends ';
 const PROMPT_GONE = '\x1b[1A\x1b[2K\x1b[1A';
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-class Interrupted extends Error {
-  readonly exitCode: number;
-  constructor(signal: (typeof SIGNALS)[number]) {
-    super(signal);
-    this.exitCode = SIGNALLED + constants.signals[signal];
-  }
-}
-
-/** Rejects at the first signal, or when nobody reads on. */
-function interruption(): Promise<never> {
-  return new Promise((_, interrupted) => {
-    for (const signal of SIGNALS) process.on(signal, () => interrupted(new Interrupted(signal)));
-    process.stdout.on('error', () => interrupted(new Interrupted('SIGHUP')));
-  });
-}
 
 function onThisTerminal(input: Interface | undefined): Terminal {
   const { stdout } = process;

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type Appliance, startAppliance } from '#test/support/appliance.ts';
 import { readExposition } from '#test/support/exposition.ts';
+import { many } from '#test/support/many.ts';
 import { rpc } from '#test/support/mcp.ts';
 import { ask, askLocally, type Json } from '#test/support/requests.ts';
 
@@ -54,15 +55,6 @@ const call = (agent: string, path: string) =>
   });
 const pathOf = (result: Json | undefined): unknown =>
   ((result?.['structuredContent'] as Json | undefined)?.['body'] as Json | undefined)?.['path'];
-
-/** `count` pieces of work, so many at once. */
-async function many(count: number, atOnce: number, work: (nth: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-}
 
 async function memoryBytes(): Promise<number> {
   const { text } = await askLocally(appliance, '/metrics');

@@ -1,10 +1,10 @@
 // One bad upstream costs no other call anything: a hundred calls hang at it in every way there is, while calls to another
 // service, and the good calls to the same one, are answered as before. The bound is generous, since machines are shared.
 import assert from 'node:assert/strict';
-import { createServer, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type Faults, type Form, startFaults } from '#test/support/faults.ts';
 import { answering, type Script } from '#test/support/raw-upstream.ts';
+import { type Stalling, startStalling } from '#test/support/stalling.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const HANGING = 100;
@@ -35,24 +35,20 @@ const slow: Script = (socket) =>
   void setTimeout(() => socket.write(`${OK}Content-Length: 2\r\n\r\nok`), 2_500);
 
 let faults: Faults;
-const stalled = new Set<Socket>();
-const stalling = createServer((socket) => void stalled.add(socket.on('error', () => undefined)));
+let stalling: Stalling;
 
 before(async () => {
-  await new Promise<void>((done) => stalling.listen(0, '127.0.0.1', done));
-  const address = stalling.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  stalling = await startStalling();
   faults = await startFaults({
     scripts: { ...BAD, invalid, slow, fine: answering(`${OK}Content-Length: 2\r\n\r\nok`) },
     limits: 'call_timeout: 8s',
-    places: { stalls: `base_url: https://127.0.0.1:${port}\n    network: loopback` },
+    places: { stalls: stalling.place },
   });
 });
 
 after(async () => {
   await faults?.dispose();
-  for (const socket of stalled) socket.destroy();
-  stalling.close();
+  stalling?.close();
 });
 
 /** Longest and middle duration of calls one after the other. */
@@ -103,7 +99,7 @@ describe('a hundred calls that hang', () => {
     await unhurt('handshake', (nth) =>
       faults.call(FORMS[nth % 3] ?? 'path', `/${nth}`, { service: 'stalls' }),
     );
-    assert.equal(stalled.size, HANGING);
+    assert.equal(stalling.sockets.size, HANGING);
   });
 
   it('corpus M042: invalid HTTP while a hundred calls are open ends its own call only', async () => {

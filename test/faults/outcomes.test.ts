@@ -1,13 +1,13 @@
 // What the log says of a call whose caller did not wait for its end, or whose service answered out of turn: failure where
 // nothing had left, unknown where it may have, success where a whole answer came; and why.
 import assert from 'node:assert/strict';
-import { createServer, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { bytesOf, type Faults, type Form, startFaults } from '#test/support/faults.ts';
 import { rpc } from '#test/support/mcp.ts';
 import { type Raw, rawClient } from '#test/support/path-form.ts';
 import { answering, type Script } from '#test/support/raw-upstream.ts';
 import { askLocally, type Json } from '#test/support/requests.ts';
+import { type Stalling, startStalling } from '#test/support/stalling.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const WHOLE = `${OK}Content-Length: 2\r\n\r\nok`;
@@ -23,25 +23,21 @@ const answersEarly: Script = (socket) => void socket.write(WHOLE);
 const slow: Script = (socket) => void setTimeout(() => socket.write(WHOLE), 600);
 
 let faults: Faults;
-const stalled = new Set<Socket>();
-const stalling = createServer((socket) => void stalled.add(socket.on('error', () => undefined)));
+let stalling: Stalling;
 
 before(async () => {
-  await new Promise<void>((done) => stalling.listen(0, '127.0.0.1', done));
-  const address = stalling.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  stalling = await startStalling();
   const stops = answering(`${OK}Content-Length: 1000\r\n\r\nhalf`);
   faults = await startFaults({
     scripts: { silent: () => undefined, stops, slow, early: answersEarly, blind: answersBlind },
     limits: 'call_timeout: 4s',
-    places: { stalls: `base_url: https://127.0.0.1:${port}\n    network: loopback` },
+    places: { stalls: stalling.place },
   });
 });
 
 after(async () => {
   await faults?.dispose();
-  for (const socket of stalled) socket.destroy();
-  stalling.close();
+  stalling?.close();
 });
 
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));

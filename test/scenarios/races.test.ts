@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type Appliance, stack, startAppliance } from '#test/support/appliance.ts';
 import { assertAbsent } from '#test/support/canary.ts';
+import { many } from '#test/support/many.ts';
 import { ask, askLocally, type Json } from '#test/support/requests.ts';
 
 const PASSPORTS = 100;
@@ -70,15 +71,6 @@ async function setSecret(value: string): Promise<void> {
 const call = (path: string, headers: Readonly<Record<string, string>>, service = 'plain') =>
   ask(appliance, '/v1/proxy', { headers, body: { service, method: 'GET', path } });
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-
-/** `count` pieces of work, so many at once. */
-async function many(count: number, atOnce: number, work: (nth: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-}
 
 /** Runs `work` over and over beside `act`, and waits for both. */
 async function beside(

@@ -3,11 +3,9 @@
 import type { Fault } from '#kernel/errors.ts';
 import type { Job } from '#kernel/job.ts';
 import { KEYRING_EMPTY_EVERY_MS, KEYRING_UNIT_ROWS, KEYRING_UNIT_TRIES } from '#kernel/limits.ts';
-import type { Result } from '#kernel/result.ts';
-import type { Committed, EntryDraft, Statement, Unit } from '#kernel/unit.ts';
-import type { Host } from '#platform/host/host.ts';
+import type { Statement } from '#kernel/unit.ts';
 import type { Log } from '#platform/log/log.ts';
-import type { Reader } from '#platform/storage/compiler.ts';
+import type { JobDeps } from '#platform/storage/jobs.ts';
 import type { Keyring } from './keyring.ts';
 import {
   allKeyring,
@@ -19,11 +17,7 @@ import {
   retireRing,
 } from './store.ts';
 
-type Deps = {
-  readonly reader: Reader;
-  readonly commit: (unit: Unit) => Promise<Result<Committed>>;
-  readonly draft: (fields: Partial<EntryDraft>) => EntryDraft;
-  readonly host: Pick<Host, 'nowMs'>;
+type Deps = JobDeps & {
   readonly log: Pick<Log, 'error'>;
   readonly keyring: Keyring;
   /** Reads the moved rows again, so that none is opened by a key that is gone. */
