@@ -199,7 +199,8 @@ test('invariant 9: an agent has so many keys and no more, told when the oldest o
   const rows = Array.from({ length: IDEMPOTENCY_KEYS_PER_OWNER_MAX }, (_, at) =>
     insertKey(rowOf(`row ${at}`)),
   );
-  assert.ok((await commit(rows)).ok);
+  // In pieces: a unit that takes a second is taken for a disk that hangs.
+  while (rows.length > 0) assert.ok((await commit(rows.splice(0, 1_000))).ok);
   nowMs += HOUR_MS;
   const found = await once.look(callOf('agt_1'), 'one-more');
   assert.ok(!found.ok);
