@@ -8,7 +8,6 @@ import { locateAssets } from '#platform/host/assets.ts';
 import { openDatabase } from '#platform/storage/database.ts';
 import { stack } from '#test/support/appliance.ts';
 import { assertDenied, type Faulty, startFaulty, untilReady, untilUnready } from '#test/support/faulty.ts';
-import { inject, skipWithout } from '#test/support/machine.ts';
 import { askLocally } from '#test/support/requests.ts';
 
 const SOON_MS = 2_000;
@@ -79,24 +78,6 @@ describe('files of the state under a running appliance', { timeout: SUITE_MS }, 
     assert.deepEqual(await readFile(path('stack.db')), before);
     assert.equal((await faulty.call()).status, 200);
     assert.equal((await askLocally(appliance, '/readyz')).status, 200, 'the socket of the first lives on');
-  });
-
-  it('permissions are taken away: refused, and on again when they are back', {
-    skip: skipWithout('root', 'strace'),
-  }, async () => {
-    const { appliance } = faulty;
-    const calls = 'access,faccessat,faccessat2';
-    const fault = await inject(
-      faulty.pid(),
-      [`${calls}:error=EACCES`],
-      [path('stack.db'), appliance.dataDir],
-    );
-    await untilUnready(appliance, /may no longer be read and written/, SOON_MS);
-    assertDenied(await faulty.call(), ['cannot_open']);
-    await fault.undo();
-    await untilReady(appliance, SOON_MS);
-    assert.equal((await faulty.call()).status, 200);
-    await faulty.check();
   });
 
   it('invariant 1: the write-ahead log is removed: it saves what it held and ends; the next start has all of it', async () => {

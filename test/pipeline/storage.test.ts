@@ -7,6 +7,7 @@ import { keyringSoFar } from '#features/vault/store.ts';
 import type { Result } from '#kernel/result.ts';
 import { MIGRATIONS } from '#pipeline/migrations.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
+import { locateAssets } from '#platform/host/assets.ts';
 import { systemHost } from '#platform/host/host.ts';
 import type { WorkerProgram } from '#platform/host/worker.ts';
 import { openDatabase } from '#platform/storage/database.ts';
@@ -77,7 +78,7 @@ test('a database of a newer version is refused and not changed, and its folder s
 /** The real program of the writer's thread, which ends the thread when it is handed a unit with this action. */
 const DEADLY = 'test.deadly';
 function mortal(name: Parameters<typeof assets.program>[0]): WorkerProgram {
-  const program = assets.program(name);
+  const program = locateAssets().program(name);
   assert.ok(program.kind === 'file', 'runs from source');
   return {
     kind: 'text',

@@ -8,9 +8,12 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-/** What was built may be tested in place of the source: STACK_ENTRY=dist/stack.mjs, or the executable, dist/stack. */
+/** `build.mjs test` names what it has just built, CI the executable, dist/stack; by itself a test runs the source. */
 const ENTRY = resolve(ROOT, process.env['STACK_ENTRY'] ?? 'src/main.ts');
-const PROGRAM = /\.m?[jt]s$/.test(ENTRY) ? [process.execPath, ENTRY] : [ENTRY];
+/** Its words. */
+export const PROGRAM: readonly string[] = /\.m?[jt]s$/.test(ENTRY) ? [process.execPath, ENTRY] : [ENTRY];
+/** Where Node keeps what it has compiled: a start is then cheaper, and nothing else is different. The executable has its own. */
+const COMPILED = PROGRAM.length > 1 ? process.env['NODE_COMPILE_CACHE'] : undefined;
 const READY_MS = 15_000;
 const COMMAND_MS = 20_000;
 
@@ -100,7 +103,8 @@ export async function installation(setup: Setup): Promise<Installation> {
   if (setup.owner !== undefined)
     await Promise.all([dir, configFile].map((path) => chown(path, setup.owner ?? 0, setup.owner ?? 0)));
   const dataDir = join(dir, 'data');
-  const env = { PATH: process.env['PATH'] ?? '', HOME: dir, ...setup.env };
+  const compiled = COMPILED === undefined ? {} : { NODE_COMPILE_CACHE: COMPILED };
+  const env = { PATH: process.env['PATH'] ?? '', HOME: dir, ...compiled, ...setup.env };
   const files = {
     configFile,
     dataDir,

@@ -7,11 +7,11 @@ import { createServer, type Server } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import express from 'express';
 import { scanEntries } from '#features/audit/store.ts';
-import { locateAssets } from '#platform/host/assets.ts';
 import { systemHost } from '#platform/host/host.ts';
 import { createLog } from '#platform/log/log.ts';
 import { look } from '#test/platform/storage/throwaway.ts';
 import { freePort, type Installation, installation } from '#test/support/appliance.ts';
+import { assetsOfTest } from '#test/support/assets.ts';
 import { type Appliance, openAppliance } from '../../src/appliance.ts';
 import { loadConfig } from '../../src/config.ts';
 
@@ -147,7 +147,7 @@ before(async () => {
   assert.ok('config' in read, JSON.stringify(read));
   watchRouters();
   const host = { ...systemHost(), nowMs: () => Date.now() + skewMs };
-  const machine = { host, log: createLog({ write: () => undefined }), assets: locateAssets(), environment };
+  const machine = { host, log: createLog({ write: () => undefined }), assets: assetsOfTest(), environment };
   const readConfig = (): typeof read => read;
   appliance = await openAppliance(read.config, { ...machine, readConfig, version: '0.0.0' });
   key = (await appliance.firstKey(false)) ?? '';

@@ -6,10 +6,10 @@ import { draftEntry } from '#features/audit/entry.ts';
 import { headOf, scanEntries } from '#features/audit/store.ts';
 import { type ChainReport, verifyChain } from '#features/audit/verify.ts';
 import type { EntryDraft, SqlValue, Statement, Unit } from '#kernel/unit.ts';
-import { locateAssets } from '#platform/host/assets.ts';
 import { type Db, openDatabase } from '#platform/storage/database.ts';
+import { assetsOfTest } from '#test/support/assets.ts';
 
-export const assets = locateAssets();
+export const assets = assetsOfTest();
 export const { addonPath } = assets;
 
 export type Folder = { readonly path: string; readonly file: string; readonly remove: () => void };

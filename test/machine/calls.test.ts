@@ -134,6 +134,19 @@ describe('a disk that fails', { skip: skipWithout('root', 'strace'), timeout: SU
     await faulty.check();
   });
 
+  it('permissions are taken away: refused, and on again when they are back', async () => {
+    const faulty = at();
+    const { appliance } = faulty;
+    const places = [join(appliance.dataDir, 'stack.db'), appliance.dataDir];
+    const fault = await injecting(faulty, ['access,faccessat,faccessat2:error=EACCES'], places);
+    await untilUnready(appliance, /may no longer be read and written/, SOON_MS);
+    assertDenied(await faulty.call(), ['cannot_open']);
+    await fault.undo();
+    await untilReady(appliance, SOON_MS);
+    assert.equal((await faulty.call()).status, 200);
+    await faulty.check();
+  });
+
   it('invariant 1: an fsync that fails: it stops with a clear last line, and the next start settles', async () => {
     const faulty = at();
     const { appliance } = faulty;
