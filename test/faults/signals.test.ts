@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { afterEach, describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Faulty, startFaulty, until } from '#test/support/faulty.ts';
 import { askLocally } from '#test/support/requests.ts';
@@ -19,13 +19,9 @@ const REFUSED_MS = 2_000;
 /** Ends a test that hangs; a busy machine takes its time. */
 const SUITE_MS = 240_000;
 
-const made: Faulty[] = [];
-afterEach(async () => {
-  for (const faulty of made.splice(0)) await faulty.dispose();
-});
-async function started(): Promise<Faulty> {
+async function started(t: TestContext): Promise<Faulty> {
   const faulty = await startFaulty();
-  made.push(faulty);
+  t.after(() => faulty.dispose());
   return faulty;
 }
 
@@ -36,9 +32,10 @@ const connects = (port: number): Promise<boolean> =>
     socket.on('connect', () => socket.destroy());
   });
 
-describe('signals under load', { timeout: SUITE_MS }, () => {
-  it('R027: SIGTERM during 500 open calls: those that end are answered, the others are in the log as cut', async () => {
-    const faulty = await started();
+// Most of the first one is the ten seconds that a stop leaves to open calls.
+describe('signals under load', { timeout: SUITE_MS, concurrency: 2 }, () => {
+  it('R027: SIGTERM during 500 open calls: those that end are answered, the others are in the log as cut', async (t: TestContext) => {
+    const faulty = await started(t);
     const { appliance } = faulty;
     const calls = Array.from({ length: OPEN_CALLS }, (_, at) =>
       faulty.call(`/calls/held-${at}`).then(
@@ -76,8 +73,8 @@ describe('signals under load', { timeout: SUITE_MS }, () => {
     await faulty.check();
   });
 
-  it('a second SIGTERM ends it at once, and the next start settles', async () => {
-    const faulty = await started();
+  it('a second SIGTERM ends it at once, and the next start settles', async (t: TestContext) => {
+    const faulty = await started(t);
     const { appliance } = faulty;
     const calls = Array.from({ length: 20 }, (_, at) =>
       faulty.call(`/calls/held-${at}`).catch(() => undefined),
@@ -98,8 +95,8 @@ describe('signals under load', { timeout: SUITE_MS }, () => {
     await faulty.check();
   });
 
-  it('R023: reload and restart together: never a mix, and the file that is there is in force', async () => {
-    const faulty = await started();
+  it('R023: reload and restart together: never a mix, and the file that is there is in force', async (t: TestContext) => {
+    const faulty = await started(t);
     const { appliance } = faulty;
     const first = await readFile(appliance.configFile, 'utf8');
     for (let round = 0; round < 3; round += 1) {
@@ -122,8 +119,8 @@ describe('signals under load', { timeout: SUITE_MS }, () => {
     await faulty.check();
   });
 
-  it('a hang-up during the start ends nothing', async () => {
-    const faulty = await started();
+  it('a hang-up during the start ends nothing', async (t: TestContext) => {
+    const faulty = await started(t);
     const { appliance } = faulty;
     await appliance.stop();
     const [command = '', ...words] = appliance.program;
