@@ -73,13 +73,17 @@ describe('watching files', () => {
     await writeFile(path, '');
     await start(path);
     let text = '';
+    // On a busy machine a write takes its time; the file has then settled indeed.
+    let rests = 0;
     for (let turn = 0; turn < 60; turn += 1) {
+      const before = performance.now();
       text += 'x';
       await writeFile(path, text);
       await pause(EVERY_MS / 4);
+      if (performance.now() - before > EVERY_MS) rests += 1;
     }
     await until(() => seen > 0);
-    assert.ok(seen <= 3, `${seen} times`);
+    assert.ok(seen <= 3 + rests, `${seen} times, ${rests} rests`);
   });
 
   it('is silent after it was stopped', async () => {
