@@ -1,5 +1,6 @@
 // Both lines, wired: each step gets what it uses and nothing more. The checks of a person travel the same traffic line with
 // another first step.
+import { createAgentKeyVerifier } from '#features/agent-keys/verify.ts';
 import type { AgentLimits } from '#features/agents/model.ts';
 import { pruneIdempotencyKeys } from '#features/idempotency/jobs.ts';
 import type { Safe } from '#features/idempotency/safe.ts';
@@ -52,12 +53,14 @@ function buildAuthentication(deps: LineDeps) {
   const { storage, draft, directory, keys, live, host } = deps;
   const { reader, committer } = storage;
   const keyVerifier = createKeyVerifier({ reader, pepper: deps.pepper, host });
+  const agentKeys = createAgentKeyVerifier({ reader, findAgent: directory.find, host });
+  const keyEnded = (id: string): boolean => keyVerifier.ended(id) || agentKeys.ended(id);
   const verifier = createPassportVerifier({
     reader,
     keys,
     issuer: () => live.current().publicUrl,
     findAgent: directory.find,
-    keyEnded: keyVerifier.ended,
+    keyEnded,
     host,
   });
   const standing = createStanding({
@@ -69,8 +72,14 @@ function buildAuthentication(deps: LineDeps) {
     ttlSeconds: () => live.current().passports.ttlSeconds,
     host,
   });
-  const authenticator = createAuthenticator({ keys: keyVerifier, passports: verifier, directory, standing });
-  return { verifier, authenticator, keyEnded: keyVerifier.ended };
+  const authenticator = createAuthenticator({
+    keys: keyVerifier,
+    agentKeys,
+    passports: verifier,
+    directory,
+    standing,
+  });
+  return { verifier, authenticator, keyEnded };
 }
 
 /** None yet; what they look at decides whether a body is read whole. */

@@ -1,4 +1,6 @@
 // Every verb of ours in one list, wired; and the same list with nothing behind it, for help, completion and documents.
+import { agentKeyOperations } from '#features/agent-keys/operations.ts';
+import { forgetAgentKeys } from '#features/agent-keys/store.ts';
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { auditOperations } from '#features/audit/operations.ts';
@@ -61,7 +63,11 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       baseUrl: (service) => baseUrl(service.base),
       grantsOf: (caller) => grantsOf(directory, caller),
     }),
-    ...agentOperations({ directory, settings, host, revokePassports, releaseStanding }),
+    ...agentOperations({
+      ...{ directory, settings, host, revokePassports, releaseStanding },
+      forgetKeys: forgetAgentKeys,
+    }),
+    ...agentKeyOperations({ reader, host, findAgent: directory.find }),
     ...passportOperations({
       reader,
       host,

@@ -19,6 +19,14 @@ export const PASSPORT_PRUNE_ROWS_MAX = 500;
 export const SIGNING_KEY_VERIFIES_MS = PASSPORT_TTL_SECONDS_MAX * 1000 + PASSPORT_REFRESH_GRACE_MS;
 /** Refused before any signature work (a real passport is about 2 kB). */
 export const PASSPORT_TOKEN_BYTES_MAX = 16_384;
+/** Contract 2: an agent's own JWT is made for one request. */
+export const AGENT_TOKEN_AGE_SECONDS_MAX = 60;
+/** The agent's clock is another machine's, and may be ahead by this. */
+export const AGENT_TOKEN_AHEAD_SECONDS_MAX = 5;
+/** Refused before any signature work; a real one is about 300 bytes. */
+export const AGENT_TOKEN_BYTES_MAX = 4_096;
+/** From a challenge to its answer: time to carry it to the agent's machine. */
+export const ENROLLMENT_CHALLENGE_MS = 600_000;
 /** Verified tokens kept; one agent rarely holds more than a few. */
 export const PASSPORT_CACHE_ENTRIES_MAX = 10_000;
 /** Contract 10. */

@@ -6,7 +6,7 @@ import type { EntryDraft, Statement } from './unit.ts';
 
 export type Effect = 'read' | 'write' | 'destroy';
 /** `anonymous` reaches public verbs only (verify, JWKS); it is a result of authenticate, never the lack of one. */
-export type CallerKind = 'key' | 'passport' | 'person' | 'anonymous';
+export type CallerKind = 'key' | 'passport' | 'agent_key' | 'person' | 'anonymous';
 export type Toolset = 'default' | 'agents' | 'services' | 'passports' | 'audit' | 'keys';
 
 /** An agent as the transport has shown it: by a passport, or by X-Stack-Agent beside a key. */
@@ -22,13 +22,13 @@ export type ActingAgent = {
   readonly implied?: true;
 };
 
-/** Who calls, after authenticate. `id` is key_…, the passport's jti, or the person's id. */
+/** Who calls, after authenticate. `id` is key_…, the passport's jti, agk_…, or the person's id. */
 export type Caller = {
   readonly kind: CallerKind;
   readonly id: string;
   /** Set when the transport has said which agent acts; the model may then only narrow. */
   readonly acting?: ActingAgent;
-  /** A key made for one agent: `acting` is always that agent, and nothing of another may be seen or done. */
+  /** A key of one agent, made for it or its own: `acting` is always that agent, and nothing of another may be seen or done. */
   readonly bound?: true;
   /** A key that may run verbs of effect `read` and make GET and HEAD calls. */
   readonly readOnly?: true;

@@ -1,5 +1,7 @@
 // Step 1: whose passport, key or socket is this, and is it live? The transport decides, the model may only narrow.
 // Invariant 12: no request avoids this step, and every error in it is a deny.
+import type { LiveAgentKey } from '#features/agent-keys/model.ts';
+import type { AgentKeyVerifier } from '#features/agent-keys/verify.ts';
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import type { Agent } from '#features/agents/model.ts';
 import type { KeyVerifier, LiveKey } from '#features/keys/verify.ts';
@@ -59,6 +61,7 @@ export function authenticateCheck(caller: Caller, services: Authority['services'
 type Deps = {
   readonly keys: KeyVerifier;
   readonly passports: PassportVerifier;
+  readonly agentKeys: Pick<AgentKeyVerifier, 'verify'>;
   readonly directory: AgentDirectory;
   readonly standing: Standing;
 };
@@ -112,12 +115,43 @@ function callerOfPassport(deps: Deps, token: string): Result<Caller> {
 }
 
 function callerOfBearer(deps: Deps, presented: Presented): Result<Caller> {
+  const passport = deps.passports.verify(presented.bearer ?? '');
+  if (!passport.ok) {
+    const own = deps.agentKeys.verify(presented.bearer ?? '');
+    if (own !== undefined) return own.ok ? callerOfAgentKey(deps, own.value, presented) : own;
+  }
   // Two passports that disagree would leave the choice to whoever reads first.
   if (presented.passport !== undefined && presented.passport !== presented.bearer) {
     return refuse(new Fault('UNAUTHORIZED', { detail: 'bearer and X-Passport-Token differ' }));
   }
-  return callerOfPassport(deps, presented.bearer ?? '');
+  return passport.ok ? ok(passportCaller(passport.value)) : passport;
 }
+
+/** The agent itself, by its own key; a passport or a name beside it may only agree. */
+function callerOfAgentKey(deps: Deps, own: LiveAgentKey, presented: Presented): Result<Caller> {
+  const key: Caller = { kind: 'agent_key', id: own.id, bound: true };
+  const { passport: token, agent: header } = presented;
+  if (header !== undefined && header !== own.agentId && header !== own.agentName) return anotherThan(own);
+  if (token === undefined) {
+    const acting = { agentId: own.agentId, agentName: own.agentName, ...UNKNOWN };
+    return ok({ ...key, acting: { ...acting, implied: true } });
+  }
+  const passport = deps.passports.verify(token);
+  if (!passport.ok) return passport;
+  return passport.value.agentId === own.agentId
+    ? ok({ ...key, acting: acting(passport.value) })
+    : anotherThan(own);
+}
+
+const UNKNOWN = { sessionId: undefined, passportJti: undefined, declaredIntent: undefined } as const;
+
+const anotherThan = ({ id, agentName }: LiveAgentKey): Result<never> =>
+  refuse(
+    new Fault('FORBIDDEN', {
+      detail: `agent key ${id} is of ${agentName}; another agent was named`,
+      next: `This key is of ${agentName} and acts for no other agent.`,
+    }),
+  );
 
 function callerOfKey(deps: Deps, live: LiveKey, presented: Presented): Result<Caller> {
   const key: Caller = { kind: 'key', id: live.id, ...(live.readOnly ? { readOnly: true } : {}) };
@@ -215,6 +249,8 @@ function narrowed(deps: Deps, caller: Caller, { held, argument }: Held): Result<
 function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): MaybeLater<Result<LivePassport>> {
   const agent = caller.acting;
   if (agent?.passportJti !== undefined) return deps.passports.byJti(agent.passportJti);
+  // Contract 2: only a key of the operator's keeps a standing passport. An agent asks for one and says what for.
+  if (caller.kind === 'agent_key') return refuse(new Fault('AGENT_UNIDENTIFIED', { next: ISSUE_FIRST }));
   return deps.standing.ensure({
     key: caller.id,
     agentName: agent?.agentName ?? '',
@@ -223,6 +259,9 @@ function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): MaybeLat
     trace,
   });
 }
+
+const ISSUE_FIRST =
+  'Issue a passport with this key (POST /v1/passports/issue), then send its token as X-Passport-Token beside the key, or alone as Bearer.';
 
 const passportOfText = (deps: Deps, text: string): Result<LivePassport> =>
   text.startsWith('pp_') ? deps.passports.byJti(text) : deps.passports.verify(text);

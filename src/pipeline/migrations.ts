@@ -1,4 +1,5 @@
 // The schema's history in the order of its numbers, gathered from the features.
+import { migrations as agentKeys } from '#features/agent-keys/migrations.ts';
 import { migrations as agents } from '#features/agents/migrations.ts';
 import { migrations as audit } from '#features/audit/migrations.ts';
 import { migrations as idempotency } from '#features/idempotency/migrations.ts';
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ...agents,
   ...passports,
   ...idempotency,
+  ...agentKeys,
 ];

@@ -13,7 +13,7 @@ export function proxyOperation(traffic: Traffic): Operation {
       'Make one HTTP call to a connected service. The appliance puts the credential in; never send one yourself. ' +
       'Give service, method and url (or path). Answers with the status, headers and body of the service.',
     effect: 'destroy',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'proxy:use',
     input: callInput,
     output: callAnswer,

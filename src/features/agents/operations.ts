@@ -20,6 +20,8 @@ type Deps = {
   readonly revokePassports: (agentId: string, reason: string) => Statement;
   /** Lets X-Stack-Agent have a passport again after a revocation; part of unblocking and of deleting. */
   readonly releaseStanding?: (agentId: string) => Statement;
+  /** Its own keys go with it. */
+  readonly forgetKeys?: (agentId: string) => readonly Statement[];
 };
 
 const id = z.string().min(1).max(ID_CHARS_MAX).describe('Agent id or name.');
@@ -153,7 +155,7 @@ function reading(deps: Deps): Operation {
     action: 'agent.read',
     summary: 'Read one agent.',
     effect: 'read',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'agents:read',
     input: agentOnly,
     output: agentShape,
@@ -274,6 +276,7 @@ function deleting(deps: Deps): Operation {
       const changes = [
         deps.revokePassports(agent.id, 'Agent deleted'),
         ...(released === undefined ? [] : [released]),
+        ...(deps.forgetKeys?.(agent.id) ?? []),
         deleteAgent(agent.id),
       ];
       return ok({ output: { id: agent.id, deleted: true }, changes, entry: { agent_id: agent.id } });

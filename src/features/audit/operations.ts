@@ -59,7 +59,7 @@ export function auditOperations({ reader, scanChain }: Deps): readonly Operation
     action: 'audit.read',
     summary: 'Read the audit log, newest first: a key its own doings, a passport its session, a person all.',
     effect: 'read',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'audit:read',
     input: pageInput,
     output: pageOutput,

@@ -67,7 +67,7 @@ function issuing(deps: Deps): Operation {
       'Mint a short-lived passport for one agent and one intent. Give agent (name) or agent_id and intent {summary, ' +
       'services}. Send the token as the passport argument of stack_proxy_request.',
     effect: 'write',
-    callers: ['key', 'person'],
+    callers: ['key', 'agent_key', 'person'],
     scope: 'passports:write',
     input: issueInput,
     output: issueOutput,
@@ -189,7 +189,7 @@ function listing(deps: Deps): Operation {
     action: 'passport.list',
     summary: 'List live passports: a key those it minted, a passport those of its session, a person all.',
     effect: 'read',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'passports:read',
     input: z.strictObject({
       agent_id: z.string().max(ID_CHARS_MAX).optional().describe('Only of this agent, by id or name.'),
@@ -215,7 +215,7 @@ function listing(deps: Deps): Operation {
         nowMs,
         agentId,
         sessionId: own,
-        mintedBy: caller.kind === 'key' ? caller.id : undefined,
+        mintedBy: caller.kind === 'key' || caller.kind === 'agent_key' ? caller.id : undefined,
         after: input.cursor ?? '',
         limit: input.limit,
       });
@@ -236,7 +236,7 @@ function revoking(deps: Deps): Operation {
     action: 'passport.revoke',
     summary: 'Revoke a passport by its jti. It is refused at its next use.',
     effect: 'destroy',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'passports:write',
     input: z.strictObject({
       jti: z.string().max(ID_CHARS_MAX).describe('Id of the passport, pp_….'),

@@ -69,7 +69,7 @@ const services = z
 /** What the lists of services share. */
 const LISTING = {
   effect: 'read',
-  callers: ['key', 'passport', 'person'],
+  callers: ['key', 'passport', 'agent_key', 'person'],
   scope: 'services:read',
   input: z.strictObject({}),
   output: z.strictObject({ services }),

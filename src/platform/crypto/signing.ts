@@ -27,15 +27,19 @@ export function signingKeyOf(der: Uint8Array): SigningKey {
   const privateKey = createPrivateKey({ key: Buffer.from(der), type: 'pkcs8', format: 'der' });
   const publicKey = createPublicKey(privateKey);
   const { x = '' } = publicKey.export({ format: 'jwk' });
-  const publicJwk: PublicJwk = { kty: 'OKP', crv: 'Ed25519', x };
-  const canonical = JSON.stringify({ crv: publicJwk.crv, kty: publicJwk.kty, x });
-  return {
-    kid: createHash('sha256').update(canonical).digest('base64url'),
-    privateKey,
-    publicKey,
-    publicJwk,
-  };
+  return { kid: thumbprint(x), privateKey, publicKey, publicJwk: jwkOf(x) };
 }
+
+const jwkOf = (x: string): PublicJwk => ({ kty: 'OKP', crv: 'Ed25519', x });
+
+/** RFC 7638 of an Ed25519 key (RFC 8037): SHA-256 of its required members in their order, base64url. */
+export const thumbprint = (x: string): string =>
+  createHash('sha256')
+    .update(JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x }))
+    .digest('base64url');
+
+/** `x`: 32 bytes, base64url. */
+export const publicKeyOf = (x: string): KeyObject => createPublicKey({ key: jwkOf(x), format: 'jwk' });
 
 export const signBytes = (message: Uint8Array, key: KeyObject): Uint8Array => sign(null, message, key);
 

@@ -20,6 +20,13 @@ export const SCHEMES: Node = {
     bearerFormat: 'JWT',
     description: 'A passport alone, as Bearer.',
   },
+  agentKey: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description:
+      "A JWT of the agent's own enrolled key: EdDSA, sub its id, aud stack:agent, iat at most 60 s ago.",
+  },
   passportHeader: {
     type: 'apiKey',
     in: 'header',

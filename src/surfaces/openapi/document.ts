@@ -211,6 +211,7 @@ function accessOf(kinds: readonly CallerKind[]): Node {
 const SECURITY: Readonly<Record<CallerKind, readonly Node[]>> = {
   key: [{ apiKey: [] }],
   passport: [{ passport: [] }, { passportHeader: [] }],
+  agent_key: [{ agentKey: [] }],
   person: [],
   anonymous: [],
 };

@@ -104,11 +104,12 @@ export const byStatus = (codes: readonly FaultCode[]): readonly (readonly [numbe
 export const CALLERS: Readonly<Record<CallerKind, string>> = {
   key: 'API key',
   passport: 'passport',
+  agent_key: 'agent key',
   person: 'person',
   anonymous: 'anyone',
 };
 /** In the order of contract 2. */
-const KINDS: readonly CallerKind[] = ['key', 'passport', 'person'];
+const KINDS: readonly CallerKind[] = ['key', 'passport', 'agent_key', 'person'];
 
 export const callersOf = ({ callers }: Operation): readonly CallerKind[] =>
   callers === 'anyone' ? ['anonymous'] : KINDS.filter((kind) => callers.includes(kind));
