@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -173,6 +173,19 @@ describe('a challenge', () => {
     );
     assert.equal((await answer(keys, made, { public_key: foreign })).status, 400);
     assert.equal((await answer(keys, made)).status, 201);
+  });
+
+  it('stands nowhere on the appliance: not in state, log or output', async () => {
+    const made = await challenge();
+    const secret = String(made['challenge_id']).slice('chl_'.length);
+    const names = await readdir(form.appliance.dataDir);
+    const held = await Promise.all(
+      names
+        .filter((name) => name.startsWith('stack.db'))
+        .map((name) => readFile(join(form.appliance.dataDir, name))),
+    );
+    assert.ok(held.length > 0 && held.every((bytes) => !bytes.includes(secret)));
+    assert.ok(!form.appliance.logs().includes(secret));
   });
 
   it('is over with the next one of its agent', async () => {

@@ -1,6 +1,7 @@
 // Every verb is asked once as it should be and once for each refusal of its own; `ask` holds each answer against the
 // documents. So no verb, and no refusal that a verb lists, stands in the reference without having been seen.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -144,6 +145,32 @@ describe('every verb answers as its documents say', () => {
     await byPerson('/v1/keys', 200);
     await byPerson(`/v1/keys/${String(id)}`, 200, { method: 'DELETE' });
     await byPerson(`/v1/keys/${String(id)}`, 'NOT_FOUND', { method: 'DELETE' });
+  });
+
+  it('agent keys', async () => {
+    const enrollment = '/v1/agents/worker/enrollment-challenge';
+    await byKey('/v1/agents/nobody/enrollment-challenge', 'NOT_FOUND', { method: 'POST' });
+    await byKey('/v1/agents/other/enrollment-challenge', 'FORBIDDEN', {
+      method: 'POST',
+      headers: AS_WORKER,
+    });
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const { kty, crv, x } = publicKey.export({ format: 'jwk' });
+    const enroll = async (agent: string, expected: Expected): Promise<void> => {
+      const made = await byKey(`/v1/agents/${agent}/enrollment-challenge`, 201, { method: 'POST' });
+      const { challenge_id, challenge } = made;
+      const signed_challenge = sign(null, Buffer.from(String(challenge)), privateKey).toString('base64url');
+      const body = { public_key: { kty, crv, x }, challenge_id, signed_challenge };
+      await byKey(`/v1/agents/${agent}/enroll`, expected, { headers: { authorization: '' }, body });
+      if (expected === 201) await byKey(`/v1/agents/${agent}/enroll`, 'UNAUTHORIZED', { body });
+    };
+    await enroll('worker', 201);
+    await enroll('other', 'CONFLICT');
+    await byKey(enrollment, 201, { method: 'POST' });
+    const ended = { method: 'DELETE' };
+    await byKey('/v1/agents/other/key', 'FORBIDDEN', { ...ended, headers: AS_WORKER });
+    await byKey('/v1/agents/worker/key', 200, ended);
+    await byKey('/v1/agents/worker/key', 'NOT_FOUND', ended);
   });
 
   it('the vault', async () => {

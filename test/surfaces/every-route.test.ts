@@ -23,6 +23,8 @@ const PUBLIC = [
   'GET /reference',
   'POST /v1/passports/verify',
   'GET /v1/.well-known/jwks.json',
+  // Its challenge is its credential.
+  'POST /v1/agents/:id/enroll',
 ] as const;
 /** Answered before the operations line is asked; under another method there is nothing there. */
 const PLAIN = ['/healthz', '/readyz', '/openapi.json', '/reference'];

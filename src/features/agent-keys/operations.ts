@@ -43,12 +43,14 @@ export function agentKeyOperations(deps: Deps): readonly Operation[] {
   return [challenging(deps), enrolling(deps), ending(deps)];
 }
 
+type Asked = { readonly caller: Caller; readonly input: { readonly id: string } };
+
 /** The agent, if this caller may act for it (contract 2). */
-function reach({ findAgent }: Deps, caller: Caller, idOrName: string): Result<Agent> {
-  const agent = findAgent(idOrName);
+function reach({ findAgent }: Deps, { caller, input }: Asked): Result<Agent> {
+  const agent = findAgent(input.id);
   if (caller.acting !== undefined && caller.acting.agentId !== agent?.id)
     return refuse(new Fault('FORBIDDEN', { detail: 'the transport names another agent' }));
-  return agent === undefined ? refuse(new Fault('NOT_FOUND', { detail: `no agent ${idOrName}` })) : ok(agent);
+  return agent === undefined ? refuse(new Fault('NOT_FOUND', { detail: `no agent ${input.id}` })) : ok(agent);
 }
 
 function challenging(deps: Deps): Operation {
@@ -83,7 +85,7 @@ function challenging(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async ({ caller, input, nowMs }) => {
-      const agent = reach(deps, caller, input.id);
+      const agent = reach(deps, { caller, input });
       if (!agent.ok) return agent;
       const challengeId = `chl_${toHex(deps.host.randomBytes(CHALLENGE_BYTES))}`;
       const row: ChallengeRow = {
@@ -163,7 +165,7 @@ function enrolling(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async ({ input, nowMs }) => {
-      const answered = answeredChallenge(deps, input, nowMs);
+      const answered = answeredChallenge(deps, { ...input, nowMs });
       if (!answered.ok) return answered;
       const { agent_id, hash, created_by } = answered.value;
       const kid = thumbprint(input.public_key.x);
@@ -187,11 +189,11 @@ function enrolling(deps: Deps): Operation {
   });
 }
 
-type Answered = z.infer<typeof enrollInput>;
+type Answered = z.infer<typeof enrollInput> & { readonly nowMs: number };
 
 /** One refusal for all: who guesses learns neither which agents there are nor which of them wait for an answer. */
-function answeredChallenge(deps: Deps, answered: Answered, nowMs: number): Result<ChallengeRow> {
-  const { id: idOrName, challenge_id, signed_challenge, public_key } = answered;
+function answeredChallenge(deps: Deps, answered: Answered): Result<ChallengeRow> {
+  const { id: idOrName, challenge_id, signed_challenge, public_key, nowMs } = answered;
   const agent = deps.findAgent(idOrName);
   const row = agent === undefined ? undefined : challengeOf(deps.reader, agent.id);
   if (row === undefined || row.hash !== hashOf(challenge_id)) return unanswered('no such challenge');
@@ -235,7 +237,7 @@ function ending(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async ({ caller, input }) => {
-      const agent = reach(deps, caller, input.id);
+      const agent = reach(deps, { caller, input });
       if (!agent.ok) return agent;
       const row = agentKeyOf(deps.reader, agent.value.id);
       if (row === undefined) return refuse(noKey(agent.value));
