@@ -13,7 +13,7 @@ const DRAIN_MS = 20_000;
 const MS_PER_S = 1000;
 
 /** Time to the next arrival of a Poisson process, in ms. */
-const gapMs = (perS: number): number => (-Math.log(1 - Math.random()) * MS_PER_S) / perS;
+export const gapMs = (perS: number): number => (-Math.log(1 - Math.random()) * MS_PER_S) / perS;
 
 export async function openLoop(target: Target, { perS, warmS, seconds }: Arrivals): Promise<Opened> {
   const samplesMs: number[] = [];
