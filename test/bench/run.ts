@@ -1,6 +1,6 @@
 // One run, part by part: who does how much, how long a call takes that comes at random, what a slow disk does, what it all
 // takes in memory. Each part has an appliance of its own, whose log is held against the calls that were made.
-import { resolve } from 'node:path';
+import { programOf } from '#test/support/appliance.ts';
 import { compare, type Progress } from './compare.ts';
 import { probeDisk, slowSyncs } from './disk.ts';
 import { footprint } from './footprint.ts';
@@ -12,7 +12,7 @@ import { type Ours, type OursSetup, startOurs } from './ours.ts';
 import { profileOurs } from './profile.ts';
 import type { Absent, Findings, Results } from './results.ts';
 import type { Part, Settings } from './settings.ts';
-import { ROOT, type Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 import { directSystem, oursSystems, type System } from './systems.ts';
 
 export type Run = { readonly settings: Settings; readonly stage: Stage; readonly progress: Progress };
@@ -20,9 +20,6 @@ export type Run = { readonly settings: Settings; readonly stage: Stage; readonly
 const SLOW_SYNC_MS = 4;
 const MS_PER_S = 1000;
 const CROWD = 64;
-
-const programOf = (entry: string): string[] =>
-  /\.m?[jt]s$/.test(entry) ? [process.execPath, resolve(ROOT, entry)] : [resolve(ROOT, entry)];
 
 function setupOf({ settings, stage }: Run): OursSetup {
   const { folder, upstream, node, mcp } = stage;

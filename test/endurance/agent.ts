@@ -1,10 +1,11 @@
-// One agent: a passport and one keep-alive connection, on which it makes one call after the other. A call never throws; what
+// One agent: a passport and one MCP client's connection, on which it makes one call after the other. A call never throws; what
 // came of it stands in the call.
 import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Call } from './evidence.ts';
-import { messageOf, type Received, readingOf } from './forms.ts';
+import { isOpening, type Message, messageOf, openingOf, type Received, readingOf } from './forms.ts';
 import type { Form } from './settings.ts';
+import { MARK_HEADER } from './shop.ts';
 
 export type Passport = { readonly token: string; readonly jti: string };
 export type Connections = {
@@ -15,7 +16,7 @@ export type Connections = {
 export type AgentClient = {
   readonly index: number;
   readonly passport: Passport;
-  /** Opens the connection by a call that needs no right. */
+  /** Opens the connection as an MCP client does. */
   readonly connect: () => Promise<void>;
   readonly call: (due: { readonly mark: string; readonly dueMs: number }) => Promise<Call>;
   readonly close: () => void;
@@ -49,23 +50,16 @@ export function countConnections(): Connections & { readonly add: (socket: Socke
   return { opened: () => opened, open: () => open, add };
 }
 
-type Sending = {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
-};
-
 export function agentClient(identity: Identity, onSocket: (socket: Socket) => void): AgentClient {
   const { index, port, service, form, passport } = identity;
   const wires = new Agent({ keepAlive: true, maxSockets: 1 });
-  const send = ({ method, path, headers, body }: Sending): Promise<Received> =>
+  const send = ({ path, headers, body }: Message): Promise<Received> =>
     new Promise((done, failed) => {
       const signal = AbortSignal.timeout(PATIENCE_MS);
       const host = { host: '127.0.0.1', port, agent: wires };
       const sent = request({
         ...host,
-        method,
+        method: 'POST',
         path,
         headers: { host: `localhost:${port}`, ...headers },
         signal,
@@ -79,8 +73,9 @@ export function agentClient(identity: Identity, onSocket: (socket: Socket) => vo
         });
         response.on('error', failed);
         response.on('end', () => {
-          const mark = response.headers['x-endurance-mark'];
-          done({ status: response.statusCode ?? 0, markHeader: mark?.toString(), text });
+          const mark = response.headers[MARK_HEADER];
+          const all = { headers: response.rawHeaders.join('\n'), text };
+          done({ status: response.statusCode ?? 0, markHeader: mark?.toString(), ...all });
         });
       });
       sent.end(body);
@@ -89,16 +84,16 @@ export function agentClient(identity: Identity, onSocket: (socket: Socket) => vo
     const sentMs = performance.now();
     const made = { mark, agent: index, form, dueMs, sentMs };
     try {
-      const { path, headers, body } = messageOf({ form, mark, service, token: passport.token });
-      const received = await send({ method: 'POST', path, headers, body });
+      const received = await send(messageOf({ form, mark, service, token: passport.token }));
       return { ...made, endMs: performance.now(), ...readingOf({ form, mark }, received) };
     } catch (error) {
       return { ...made, endMs: performance.now(), kind: 'cut', why: String(error) };
     }
   };
   const connect = async (): Promise<void> => {
-    const { status } = await send({ method: 'GET', path: '/healthz', headers: {} });
-    if (status !== 200) throw new Error(`an agent could not connect: ${status}`);
+    const answer = await send(openingOf(passport.token));
+    if (!isOpening(answer))
+      throw new Error(`agent ${index} could not connect: ${answer.status} ${answer.text}`);
   };
   return { index, passport, connect, call, close: () => wires.destroy() };
 }

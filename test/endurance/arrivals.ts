@@ -9,8 +9,6 @@ export type Load = {
   readonly perS: number;
   readonly seconds: number;
   readonly onCall: (call: Call) => void;
-  /** Aborted when the run is over before its time. */
-  readonly signal: AbortSignal;
 };
 
 /** Timers are no finer; what is due at a tick goes out at once. */
@@ -19,7 +17,7 @@ const TICK_MS = 1;
 type Due = { readonly mark: string; readonly dueMs: number };
 
 /** Resolves when all calls that arrived have ended. */
-export async function arriveAtRandom({ agents, perS, seconds, onCall, signal }: Load): Promise<void> {
+export async function arriveAtRandom({ agents, perS, seconds, onCall }: Load): Promise<void> {
   const idle = [...agents];
   const waiting: Due[] = [];
   let [count, open] = [0, 0];
@@ -46,7 +44,7 @@ export async function arriveAtRandom({ agents, perS, seconds, onCall, signal }: 
   };
   const end = performance.now() + seconds * 1000;
   let next = performance.now() + gapMs(perS);
-  while (next < end && !signal.aborted) {
+  while (next < end) {
     for (; next <= performance.now() && next < end; next += gapMs(perS)) arrive(next);
     await new Promise((done) => setTimeout(done, TICK_MS));
   }

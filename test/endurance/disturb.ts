@@ -6,7 +6,7 @@ import type { Appliance } from '#test/support/appliance.ts';
 import { askLocally, type Json } from '#test/support/requests.ts';
 import type { Acts, Outage } from './evidence.ts';
 import type { Settings } from './settings.ts';
-import { SERVICES, titleOf } from './shop.ts';
+import { configOf, SERVICES, titleOf } from './shop.ts';
 
 const ROTATED_MS = 30_000;
 const ROTATION_POLL_MS = 200;
@@ -40,7 +40,8 @@ type Disturbed = {
   readonly appliance: Appliance;
   readonly settings: Settings;
   readonly outages: Outages;
-  readonly configText: (version: number) => string;
+  /** The config as the appliance was started with. */
+  readonly firstConfig: string;
   readonly progress: (text: string) => void;
 };
 export type Disturbing = {
@@ -74,8 +75,8 @@ async function assertInForce(appliance: Appliance, version: number): Promise<voi
     throw new Error(`version ${version} of the config is not in force: ${titles.join(', ')}`);
 }
 
-async function reload({ appliance, configText }: Disturbed, version: number): Promise<void> {
-  await writeFile(`${appliance.configFile}.new`, configText(version), { mode: 0o600 });
+async function reload({ appliance, firstConfig }: Disturbed, version: number): Promise<void> {
+  await writeFile(`${appliance.configFile}.new`, configOf(version, firstConfig), { mode: 0o600 });
   await rename(`${appliance.configFile}.new`, appliance.configFile);
   const { status, text } = await askLocally(appliance, '/v1/config/reload', { body: {} });
   if (status !== 200) throw new Error(`a reload: ${status} ${text}`);

@@ -1,5 +1,6 @@
 // What a run has seen, as data: calls as their callers saw them, the log as its reader found it, the upstream's memory, the
 // process from outside. `judge.ts` makes verdicts of it.
+import type { Reading } from './forms.ts';
 import type { Form, Settings } from './settings.ts';
 
 type Made = {
@@ -13,12 +14,8 @@ type Made = {
   readonly sentMs: number;
   readonly endMs: number;
 };
-/** `mixed`: an answer that belongs to another call. `wrong`: another status than 200. `cut`: no whole answer. */
-export type Call = Made &
-  (
-    | { readonly kind: 'right'; readonly ownMs: number }
-    | { readonly kind: 'mixed' | 'wrong' | 'cut'; readonly why: string }
-  );
+/** `cut`: no whole answer. */
+export type Call = Made & (Reading | { readonly kind: 'cut'; readonly why: string });
 
 /** From just before a kill until the next process is ready. */
 export type Outage = { readonly fromMs: number; readonly toMs: number };
@@ -48,6 +45,8 @@ export type Sample = {
   readonly rssMb: number;
   readonly connections: number;
 };
+/** Delay of the event loop in one span. */
+export type LoopDelay = { readonly p99Ms: number; readonly maxMs: number };
 
 /** What was done to the appliance beside the load. */
 export type Acts = {
@@ -57,6 +56,16 @@ export type Acts = {
   readonly slowestStartMs: number;
   /** Acts that failed, without a kill that broke them. */
   readonly faults: readonly string[];
+};
+
+/** What is found when the appliance has been told to stop. */
+export type Remains = {
+  /** How it ended, and what its process log has of trouble. */
+  readonly faults: readonly string[];
+  /** Of the chain, read from the file by the test's own reader. */
+  readonly chainFaults: readonly string[];
+  /** Places that hold a credential, a passport or the key. */
+  readonly leaks: readonly string[];
 };
 
 export type Evidence = {
@@ -72,10 +81,11 @@ export type Evidence = {
   readonly received: readonly string[];
   /** Requests that reached the upstream without the credential of their service. */
   readonly bare: number;
+  readonly idleMb: number;
   readonly samples: readonly Sample[];
-  /** p99 of the event loop's delay in ms, of one span after the other. */
-  readonly loopP99Ms: readonly number[];
+  readonly loop: readonly LoopDelay[];
   readonly cpuMs: number;
   readonly connectionsOpened: number;
   readonly acts: Acts;
+  readonly remains: Remains;
 };

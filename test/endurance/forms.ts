@@ -1,8 +1,8 @@
 // One call in each form in which an agent may make it, and what its answer says. The mark of a call stands in its path and in
 // its body; the answer has to bring both back, or somebody else's answer has come.
-
+import { holds } from '#test/support/canary.ts';
 import type { Form } from './settings.ts';
-import { MARK_HEADER, serviceName, TOTAL } from './shop.ts';
+import { CANARY, MARK_HEADER, serviceName, TOTAL } from './shop.ts';
 
 export type Message = {
   readonly path: string;
@@ -19,23 +19,27 @@ export type Received = {
   readonly status: number;
   /** Of the appliance's answer. */
   readonly markHeader: string | undefined;
+  readonly headers: string;
   readonly text: string;
 };
-/** `ownMs`: what the upstream says that it took. */
+/**
+ * `right`: the answer to this very call, with the credential taken out; `ownMs` is what the upstream says that it took.
+ * `refused`: an error of the appliance with its code. `mixed`: an answer that belongs to another call. `leaked`: the
+ * credential stands in it. `wrong`: anything else.
+ */
 export type Reading =
   | { readonly kind: 'right'; readonly ownMs: number }
-  | { readonly kind: 'mixed' | 'wrong'; readonly why: string };
+  | { readonly kind: 'refused' | 'mixed' | 'leaked' | 'wrong'; readonly why: string };
 
 type Json = Readonly<Record<string, unknown>>;
 
+const TOOL = 'stack_proxy_request';
 const MODERN = '2026-07-28';
 const SHOWN_CHARS = 300;
 
 const MCP_HEADERS = {
   accept: 'application/json, text/event-stream',
   'mcp-protocol-version': MODERN,
-  'mcp-method': 'tools/call',
-  'mcp-name': 'stack_proxy_request',
 };
 const MCP_META = {
   'io.modelcontextprotocol/protocolVersion': MODERN,
@@ -43,34 +47,48 @@ const MCP_META = {
   'io.modelcontextprotocol/clientCapabilities': {},
 };
 
-function pathAndBody({ form, mark, service }: Wanted): {
-  path: string;
-  body: unknown;
-  headers?: Record<string, string>;
-} {
+type Drafted = {
+  readonly path: string;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+function rpcDraft(method: string, { id, params }: { id: string; params: Json }): Drafted {
+  const name = typeof params['name'] === 'string' ? { 'mcp-name': params['name'] } : {};
+  return {
+    path: '/mcp',
+    headers: { ...MCP_HEADERS, 'mcp-method': method, ...name },
+    body: { jsonrpc: '2.0', id, method, params: { ...params, _meta: MCP_META } },
+  };
+}
+
+function draft({ form, mark, service }: Wanted): Drafted {
   const name = serviceName(service);
   const body = { mark, total: TOTAL };
   if (form === 'path') return { path: `/proxy/${name}/calls/${mark}`, body };
   const call = { service: name, method: 'POST', path: `/calls/${mark}`, body };
   if (form === 'proxy') return { path: '/v1/proxy', body: call };
-  const params = { name: 'stack_proxy_request', arguments: call, _meta: MCP_META };
-  return {
-    path: '/mcp',
-    headers: MCP_HEADERS,
-    body: { jsonrpc: '2.0', id: mark, method: 'tools/call', params },
-  };
+  return rpcDraft('tools/call', { id: mark, params: { name: TOOL, arguments: call } });
 }
 
-export function messageOf(wanted: Wanted): Message {
-  const { path, body, headers } = pathAndBody(wanted);
+function messageFrom({ path, body, headers }: Drafted, token: string): Message {
   const text = JSON.stringify(body);
-  const own = { authorization: `Bearer ${wanted.token}`, 'content-type': 'application/json' };
+  const own = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   return {
     path,
     headers: { ...own, 'content-length': String(Buffer.byteLength(text)), ...headers },
     body: text,
   };
 }
+
+export const messageOf = (wanted: Wanted): Message => messageFrom(draft(wanted), wanted.token);
+
+/** What an MCP client begins with. */
+export const openingOf = (token: string): Message =>
+  messageFrom(rpcDraft('tools/list', { id: 'open', params: {} }), token);
+
+export const isOpening = ({ status, text }: Received): boolean =>
+  status === 200 && text.includes(`"${TOOL}"`);
 
 function parsed(text: string): Json {
   try {
@@ -93,6 +111,8 @@ type Inner = {
   readonly body: unknown;
   readonly mark: unknown;
   readonly id?: unknown;
+  /** Of the appliance's own refusal. */
+  readonly code: unknown;
 };
 
 function envelopeOf(envelope: unknown): Inner {
@@ -100,33 +120,34 @@ function envelopeOf(envelope: unknown): Inner {
     status: member(envelope, 'status'),
     body: member(envelope, 'body'),
     mark: member(member(envelope, 'headers'), MARK_HEADER),
+    code: member(member(envelope, 'error'), 'code'),
   };
 }
 
 function innerOf(form: Form, { status, markHeader, text }: Received): Inner {
-  if (form === 'path') return { status, body: parsed(text), mark: markHeader };
-  if (form === 'proxy') return envelopeOf(parsed(text));
-  const message = rpcMessage(text);
-  return { ...envelopeOf(member(message['result'], 'structuredContent')), id: message['id'] };
+  if (form === 'mcp') {
+    const message = rpcMessage(text);
+    return { ...envelopeOf(member(message['result'], 'structuredContent')), id: message['id'] };
+  }
+  const body = parsed(text);
+  if (form === 'proxy') return envelopeOf(body);
+  return { status, body, mark: markHeader, code: member(member(body, 'error'), 'code') };
 }
 
 /** Whether this is the answer to this very call. */
 export function readingOf({ form, mark }: Pick<Wanted, 'form' | 'mark'>, received: Received): Reading {
-  const shown = received.text.slice(0, SHOWN_CHARS);
+  const { status, headers, text } = received;
+  if (holds(Buffer.from(`${headers}\n${text}`), CANARY))
+    return { kind: 'leaked', why: `the answer to ${mark}, by ${form}` };
+  const shown = text.slice(0, SHOWN_CHARS);
   const inner = innerOf(form, received);
-  if (received.status !== 200 || inner.status !== 200)
-    return { kind: 'wrong', why: `${received.status}, upstream ${String(inner.status)}: ${shown}` };
-  const marks = [
-    inner.mark,
-    member(inner.body, 'path_mark'),
-    member(inner.body, 'body_mark'),
-    inner.id ?? mark,
-  ];
-  const foreign = marks.find((one) => one !== mark);
-  if (marks.some((one) => one !== mark))
-    return { kind: 'mixed', why: `${mark} got ${String(foreign)}: ${shown}` };
+  if (typeof inner.code === 'string') return { kind: 'refused', why: `${status} ${inner.code}` };
+  if (status !== 200 || inner.status !== 200)
+    return { kind: 'wrong', why: `${status}, upstream ${String(inner.status)}: ${shown}` };
+  const [path, body, echo] = ['path_mark', 'body_mark', 'echo'].map((name) => member(inner.body, name));
+  const foreign = [inner.mark, path, body, inner.id ?? mark].filter((one) => one !== mark);
+  if (foreign.length > 0) return { kind: 'mixed', why: `${mark} got ${String(foreign[0])}: ${shown}` };
   const ownMs = Number(member(inner.body, 'own_ms'));
-  return Number.isFinite(ownMs)
-    ? { kind: 'right', ownMs }
-    : { kind: 'wrong', why: `no time of its own: ${shown}` };
+  const isWhole = Number.isFinite(ownMs) && String(echo).startsWith('[redacted:');
+  return isWhole ? { kind: 'right', ownMs } : { kind: 'wrong', why: `it is not whole: ${shown}` };
 }

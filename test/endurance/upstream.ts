@@ -1,7 +1,7 @@
 // The service behind the endurance run, a program of its own. Argument: port. It remembers each call that reached it, refuses
-// whoever comes without the very credential of the service that was called, and says how long it took itself.
+// whoever comes without the very credential of the service that was called, shows it in its answer, and says how long it took itself.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { CREDENTIAL_HEADER, credentialOf, MARK_HEADER, RECEIVED_PATH } from './shop.ts';
+import { CREDENTIAL_HEADER, credentialOf, ECHO_HEADER, MARK_HEADER, RECEIVED_PATH } from './shop.ts';
 
 /** A service does something; and so many calls are under way at once, as they are behind real ones. */
 const OWN_MS = 10;
@@ -30,7 +30,8 @@ function said(text: string): unknown {
 function serveCall(request: IncomingMessage, response: ServerResponse): void {
   const beganMs = performance.now();
   const [, service = '', mark = ''] = CALL.exec(request.url ?? '') ?? [];
-  if (mark === '' || request.headers[CREDENTIAL_HEADER] !== credentialOf(Number(service))) {
+  const credential = request.headers[CREDENTIAL_HEADER];
+  if (mark === '' || credential !== credentialOf(Number(service))) {
     bare += 1;
     request.resume();
     response.writeHead(401).end();
@@ -44,8 +45,9 @@ function serveCall(request: IncomingMessage, response: ServerResponse): void {
   request.on('error', () => undefined);
   request.on('end', () =>
     setTimeout(() => {
-      response.setHeader(MARK_HEADER, mark);
-      answer(response, { path_mark: mark, body_mark: said(text), own_ms: performance.now() - beganMs });
+      response.setHeader(MARK_HEADER, mark).setHeader(ECHO_HEADER, credential);
+      const marks = { path_mark: mark, body_mark: said(text) };
+      answer(response, { ...marks, echo: credential, own_ms: performance.now() - beganMs });
     }, OWN_MS),
   );
 }
@@ -56,4 +58,6 @@ const server = createServer((request, response) => {
   else serveCall(request, response);
 });
 server.keepAliveTimeout = 0;
+// Whoever started it has gone.
+process.stdin.resume().on('end', () => process.exit());
 server.listen(Number(port), '127.0.0.1', BACKLOG, () => process.stdout.write('listening\n'));

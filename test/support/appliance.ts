@@ -7,11 +7,16 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** The words that start what lies at this path below the root. */
+export function programOf(path: string): readonly string[] {
+  const entry = resolve(ROOT, path);
+  return /\.m?[jt]s$/.test(entry) ? [process.execPath, entry] : [entry];
+}
+
 /** `build.mjs test` names what it has just built, CI the executable, dist/stack; by itself a test runs the source. */
-const ENTRY = resolve(ROOT, process.env['STACK_ENTRY'] ?? 'src/main.ts');
-/** Its words. */
-export const PROGRAM: readonly string[] = /\.m?[jt]s$/.test(ENTRY) ? [process.execPath, ENTRY] : [ENTRY];
+export const PROGRAM = programOf(process.env['STACK_ENTRY'] ?? 'src/main.ts');
 /** Where Node keeps what it has compiled: a start is then cheaper, and nothing else is different. The executable has its own. */
 const COMPILED = PROGRAM.length > 1 ? process.env['NODE_COMPILE_CACHE'] : undefined;
 const READY_MS = 15_000;
