@@ -98,33 +98,44 @@ export function disturb(disturbed: Disturbed): Disturbing {
     acts.slowestStartMs = Math.max(acts.slowestStartMs, readyMs);
     progress(`kill ${acts.kills}: ready again after ${Math.round(readyMs)} ms`);
   };
-  const repeat = async (act: () => Promise<void>, everyS: number): Promise<void> => {
-    while (everyS > 0) {
-      await pause(everyS * MS_PER_S, undefined, { signal: stopped.signal }).catch(() => undefined);
-      if (stopped.signal.aborted) return;
-      if (outages.isDown()) continue;
-      const beganMs = performance.now();
-      await act().catch((error: unknown) => {
-        if (!outages.wasCut(beganMs)) faults.push(String(error));
-      });
-    }
+  const disturbances = [
+    { everyS: settings.killEveryS, count: () => acts.kills, act: kill },
+    {
+      everyS: settings.rotateEveryS,
+      count: () => acts.rotations,
+      act: async () => {
+        await rotate(appliance);
+        acts.rotations += 1;
+      },
+    },
+    {
+      everyS: settings.reloadEveryS,
+      count: () => acts.reloads,
+      act: async () => {
+        version += 1;
+        await reload(disturbed, version);
+        acts.reloads += 1;
+      },
+    },
+  ].filter(({ everyS }) => everyS > 0);
+  const attempt = async (act: () => Promise<void>): Promise<void> => {
+    const beganMs = performance.now();
+    await act().catch((error: unknown) => {
+      if (!outages.wasCut(beganMs)) faults.push(String(error));
+    });
   };
-  const loops = [
-    repeat(kill, settings.killEveryS),
-    repeat(async () => {
-      await rotate(appliance);
-      acts.rotations += 1;
-    }, settings.rotateEveryS),
-    repeat(async () => {
-      version += 1;
-      await reload(disturbed, version);
-      acts.reloads += 1;
-    }, settings.reloadEveryS),
-  ];
+  const loops = disturbances.map(async ({ everyS, act }) => {
+    while (!stopped.signal.aborted) {
+      await pause(everyS * MS_PER_S, undefined, { signal: stopped.signal }).catch(() => undefined);
+      if (!stopped.signal.aborted && !outages.isDown()) await attempt(act);
+    }
+  });
   return {
     finish: async () => {
       stopped.abort();
       await Promise.all(loops);
+      // On a slow machine a kill may have left no time for the others.
+      for (const { count, act } of disturbances) if (count() === 0) await attempt(act);
       for (const prove of [() => rotated(appliance), () => assertInForce(appliance, version)])
         await prove().catch((error: unknown) => faults.push(`at the end: ${String(error)}`));
       return { ...acts, faults };

@@ -41,9 +41,11 @@ export async function watch(appliance: Appliance, { connections, isDown }: Optio
   };
   const loopDelay = async (): Promise<LoopDelay> => {
     const { value } = readExposition((await askLocally(appliance, '/metrics')).text);
-    // What is measured are the spans between two ticks of a timer.
-    const ms = (kind: string): number =>
-      (value(`${LOOP_METRIC}_${kind}_seconds`) ?? Number.NaN) * MS_PER_S - EVENT_LOOP_SAMPLE_MS;
+    // What is measured are the spans between two ticks of a timer; there may have been none yet.
+    const ms = (kind: string): number => {
+      const seconds = value(`${LOOP_METRIC}_${kind}_seconds`) ?? Number.NaN;
+      return Math.max(0, seconds * MS_PER_S - EVENT_LOOP_SAMPLE_MS);
+    };
     return { p99Ms: ms('p99'), maxMs: ms('max') };
   };
   const span = async (): Promise<void> => {
