@@ -150,7 +150,11 @@ describe('the judge of the endurance run', () => {
     const [wide] = [evidence({ endedMs: SECONDS * 2_000 })];
     assert.match(faultsOf(wide).join(), /^5 calls\/s/);
     red({ connectionsOpened: 11 }, /connections stay open.*11 opened/);
-    red({ calls: CALLS.map((call) => ({ ...call, endMs: call.endMs + 300 })) }, /p99 of a call.*320 ms/);
+    const slow = CALLS.map((call) => ({ ...call, endMs: call.endMs + 300 }));
+    red({ calls: slow }, /p99 of a call.*320 ms/);
+    const sinceStart = CALLS.map((call, at) => (at < 100 ? { ...call, endMs: call.endMs + 300 } : call));
+    assert.deepEqual(faultsOf(evidence({ calls: sinceStart, outages: [OUTAGE] })), []);
+    red({ calls: slow, outages: [OUTAGE] }, /p99 of a call.*320 ms/);
   });
 
   it('sees a stall, too much memory, growth, and a start that took too long', () => {

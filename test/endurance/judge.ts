@@ -132,9 +132,14 @@ function within(value: number, { claim, most, unit }: Bound): Verdict {
 
 const most = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), 0);
 
-export function addedMs({ calls }: Evidence): Float64Array {
+/** Of a new process nothing is warm, and everybody comes at once; after so long it must be as quick as before. */
+const RECOVERED_MS = 10_000;
+
+export function addedMs({ calls, outages }: Evidence): Float64Array {
+  const isDisturbed = ({ dueMs }: Call): boolean =>
+    outages.some(({ fromMs, toMs }) => dueMs >= fromMs && dueMs <= toMs + RECOVERED_MS);
   const added = calls.flatMap((call) =>
-    call.kind === 'right' ? [call.endMs - call.dueMs - call.ownMs] : [],
+    call.kind === 'right' && !isDisturbed(call) ? [call.endMs - call.dueMs - call.ownMs] : [],
   );
   return Float64Array.from(added).sort();
 }
