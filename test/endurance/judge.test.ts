@@ -98,11 +98,14 @@ describe('the judge of the endurance run', () => {
       red({ calls: callsWith({ kind, why: 'planted' }) }, new RegExp(`own answer.*${kind}: planted`));
   });
 
-  it('sees a refusal that no kill explains, and one of a call that was made', () => {
+  it('sees a refusal where there is no reason for one, and one of a call that was made', () => {
     const calls = callsWith({ kind: 'refused', why: '503 OVERLOADED' });
     const received = MARKS.slice(1);
-    red({ calls, log: logWith(undefined), received }, /own answer.*refused: 503 OVERLOADED/);
-    red({ calls, outages: [OUTAGE] }, /c1 was refused, and the log has it/);
+    red({ calls, log: logWith(undefined), received }, /no call is refused.*OVERLOADED/);
+    const undecided = logWith(traceOf(FIRST, { outcomes: ['failure'] }));
+    red({ calls, log: undecided, received }, /no call is refused.*OVERLOADED/);
+    red({ calls, log: undecided, outages: [OUTAGE] }, /c1 was refused and had left/);
+    red({ calls, received, outages: [OUTAGE] }, /c1 was refused, and the log says success/);
   });
 
   it('lets a kill cost the calls that it met their answers, and no others', () => {

@@ -28,14 +28,17 @@ const verdict = (claim: string, found: string, faults: readonly string[] = []): 
 const counted = (calls: readonly Call[]): string =>
   [...Map.groupBy(calls, ({ kind }) => kind)].map(([kind, { length }]) => `${length} ${kind}`).join(', ');
 
-/** Only a kill may cost a call its answer, and nothing may give it another one. */
+/** Only a kill may cost a call its answer, and nothing may give it another one. A refusal is an answer, if it is true. */
 const answers: Claim = ({ calls, outages }) => {
   const faults = calls.flatMap((call) => {
-    if (call.kind === 'right') return [];
-    const isExcused = (call.kind === 'cut' || call.kind === 'refused') && isHit(call, outages);
-    return isExcused ? [] : [`${call.kind}: ${call.why}`];
+    if (call.kind === 'right' || call.kind === 'refused') return [];
+    return call.kind === 'cut' && isHit(call, outages) ? [] : [`${call.kind}: ${call.why}`];
   });
-  return verdict('every call has its own answer, but for those that a kill met', counted(calls), faults);
+  return verdict(
+    'every call has its own answer or a refusal, but for those that a kill met',
+    counted(calls),
+    faults,
+  );
 };
 
 type Told = { readonly call: Call; readonly trace: Trace | undefined; readonly isHit: boolean };
@@ -43,12 +46,12 @@ type Told = { readonly call: Call; readonly trace: Trace | undefined; readonly i
 function callFault({ call, trace, isHit: isExcused }: Told, jti: string | undefined): string | undefined {
   const { kind, mark } = call;
   if (trace === undefined) return kind === 'right' ? `${mark} was answered and is not in the log` : undefined;
-  if (kind === 'refused') return `${mark} was refused, and the log has it`;
   if (trace.jti !== jti) return `${mark} stands there as a call of another agent`;
   const [outcome] = trace.outcomes;
   if (trace.intents !== 1 || trace.outcomes.length !== 1)
     return `${mark} has ${trace.intents} intents and ${trace.outcomes.length} outcomes`;
-  const isTrue = kind === 'right' && !isExcused ? outcome === 'success' : outcome !== 'pending';
+  const mayBe = kind === 'refused' ? outcome !== 'success' : outcome !== 'pending';
+  const isTrue = kind === 'right' && !isExcused ? outcome === 'success' : mayBe;
   return isTrue ? undefined : `${mark} was ${kind}, and the log says ${outcome}`;
 }
 
@@ -73,9 +76,11 @@ const sent: Claim = ({ calls, received, bare, log }) => {
     ...(length === 1 ? [] : [`${mark} left ${length} times`]),
   ]);
   const lost = calls.filter(({ kind, mark }) => kind === 'right' && !times.has(mark));
+  const denied = calls.filter(({ kind, mark }) => kind === 'refused' && times.has(mark));
   return verdict('what left had its intent, left once, and with its credential', `${received.length} left`, [
     ...faults,
     ...lost.map(({ mark }) => `${mark} was answered and had never left`),
+    ...denied.map(({ mark }) => `${mark} was refused and had left`),
     ...(bare === 0 ? [] : [`${bare} came without the credential of their service`]),
   ]);
 };
@@ -173,6 +178,14 @@ const load: Claim = ({ settings, calls, beganMs, endedMs }) => {
   return verdict(`the load was ${settings.perS} calls/s`, found, isMet ? [] : [found]);
 };
 
+/** The load is far below what is refused. */
+const taken: Claim = ({ calls, outages }) => {
+  const refused = calls.flatMap((call) =>
+    call.kind === 'refused' && !isHit(call, outages) ? [call.why] : [],
+  );
+  return verdict('no call is refused', `${refused.length} refused`, refused);
+};
+
 const connected: Claim = ({
   settings: { agents },
   samples,
@@ -194,6 +207,7 @@ export function judgeSize(evidence: Evidence): readonly Verdict[] {
   const growth = growthOf(evidence);
   return [
     load(evidence),
+    taken(evidence),
     connected(evidence),
     within(percentile(addedMs(evidence), 0.99), ADDED_P99),
     within(most(loop.map(({ p99Ms }) => p99Ms)), LOOP_P99),

@@ -41,6 +41,8 @@ const IDLE_AFTER_MS = 2_000;
 const PASSPORT_TTL_S = 3_600;
 /** The stage is set by so many at once. */
 const HANDS = 32;
+const TRIES = 20;
+const RETRY_MS = 500;
 
 export const rssMbOf = (appliance: Appliance): number => rssBytesOf(treeOf(appliance.pid())) / BYTES_PER_MB;
 
@@ -55,7 +57,7 @@ export async function setStage(wanted: Wanted, stack: AsyncDisposableStack): Pro
   stack.defer(appliance.dispose);
   for (let index = 0; index < SERVICES; index += 1) {
     const sending = { method: 'PUT', body: { value: credentialOf(index) } };
-    done(await askLocally(appliance, `/v1/secrets/${serviceName(index)}`, sending));
+    await insist(() => askLocally(appliance, `/v1/secrets/${serviceName(index)}`, sending));
   }
   await pause(IDLE_AFTER_MS);
   const idleMb = rssMbOf(appliance);
@@ -78,17 +80,23 @@ export async function setStage(wanted: Wanted, stack: AsyncDisposableStack): Pro
   return { appliance, firstConfig, agents, connections, idleMb, upstreamMemory };
 }
 
-function done({ status, text, body }: Answer): Json {
-  if (status >= 300) throw new Error(`the stage could not be set: ${status} ${text}`);
-  return body;
+/** A disk that is busy with others may not answer in time; then a change is asked for again, and may have been made. */
+async function insist(attempt: () => Promise<Answer>): Promise<Json> {
+  for (let tries = 1; ; tries += 1) {
+    const { status, text, body } = await attempt();
+    if (status < 300 || (status === 409 && tries > 1)) return body;
+    if (status !== 503 || tries === TRIES) throw new Error(`the stage could not be set: ${status} ${text}`);
+    await pause(RETRY_MS);
+  }
 }
 
 async function passportFor(appliance: Appliance, index: number): Promise<Passport> {
   const agent = `agent-${index}`;
-  done(await ask(appliance, '/v1/agents/register', { body: { name: agent, description: 'one of many' } }));
+  const description = 'one of many';
+  await insist(() => ask(appliance, '/v1/agents/register', { body: { name: agent, description } }));
   const intent = { summary: 'call again and again', services: serviceNames };
   const wish = { agent, intent, ttl_seconds: PASSPORT_TTL_S };
-  const { jti, token } = done(await ask(appliance, '/v1/passports/issue', { body: wish }));
+  const { jti, token } = await insist(() => ask(appliance, '/v1/passports/issue', { body: wish }));
   return { jti: String(jti), token: String(token) };
 }
 
