@@ -8,13 +8,13 @@ import {
   Server,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server';
-import type { ToolCall, ToolCaller, ToolListing, ToolResult } from './tools.ts';
+import type { CallTool, ToolCaller, ToolListing } from './tools.ts';
 
 type Deps = {
   readonly version: string;
   readonly instructions: string;
   readonly tools: readonly ToolListing[];
-  readonly call: (call: ToolCall, from: ToolCaller) => Promise<ToolResult>;
+  readonly call: CallTool;
   readonly onError: (error: Error) => void;
 };
 

@@ -1,10 +1,12 @@
-// `/mcp` on the router: authenticate before the method, strict JSON before the SDK, our own error bodies.
+// `/mcp` on the router: authenticate before the method, strict JSON before the message, our own error bodies. A plain call is
+// answered here; everything else the SDK answers.
 import type { Express, Request, Response } from 'express';
 import { Fault } from '#kernel/errors.ts';
 import { arrivalOf, isComing, readJson, sendFault } from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import type { McpHandler } from './adapter.ts';
-import { callTool, listTools, unknownTool } from './tools.ts';
+import { type PlainCall, plainAnswers, plainCall } from './plain.ts';
+import { type CallTool, createTools, listTools, type ToolResult } from './tools.ts';
 
 const INSTRUCTIONS =
   'STACK calls services for you and puts the credentials in. Start with stack_list_services. Register the agent once ' +
@@ -13,30 +15,37 @@ const INSTRUCTIONS =
 
 export function mountMcp(app: Express, surface: Surface): void {
   let handler: Promise<McpHandler> | undefined;
+  const call = createTools(surface);
+  const answer = plainAnswers(surface.version);
   const handle: McpHandler = async (...exchange) => {
-    handler ??= openHandler(surface);
+    handler ??= openHandler(surface, call);
     await (await handler)(...exchange);
   };
   app.all('/mcp', (request: Request, response: Response, next: (error?: unknown) => void) => {
-    serve(surface, handle, { request, response }).catch(next);
+    serve(surface, { call, answer, handle }, { request, response }).catch(next);
   });
 }
 
 /** With the first message: the SDK and the schemas of the tools are a good part of the time to start. */
-async function openHandler({ registry, line, log, version }: Surface): Promise<McpHandler> {
+async function openHandler({ registry, log, version }: Surface, call: CallTool): Promise<McpHandler> {
   const { createMcpAdapter } = await import('./adapter.ts');
   return createMcpAdapter({
     version,
     instructions: INSTRUCTIONS,
     tools: listTools(registry),
-    call: async (call, from) => (await callTool({ registry, line }, call, from)) ?? unknownTool(),
+    call,
     onError: (error) => log.warn('mcp request refused', { reason: error.message }),
   });
 }
 
 type Exchange = { readonly request: Request; readonly response: Response };
+type Ways = {
+  readonly call: CallTool;
+  readonly answer: (plain: PlainCall, result: ToolResult) => string;
+  readonly handle: McpHandler;
+};
 
-async function serve(surface: Surface, handle: McpHandler, exchange: Exchange): Promise<void> {
+async function serve(surface: Surface, { call, answer, handle }: Ways, exchange: Exchange): Promise<void> {
   const { request, response } = exchange;
   const arrival = arrivalOf(exchange, 'network', surface);
   const caller = await surface.line.authenticate(arrival);
@@ -56,7 +65,16 @@ async function serve(surface: Surface, handle: McpHandler, exchange: Exchange): 
   }
   const still = late ? await surface.line.authenticate(arrival) : caller;
   if (!still.ok) return sendFault(response, still.fault);
+  const from = { ...arrival, caller: still.value };
+  const plain = plainCall(request.headers, body.value);
+  if (plain !== undefined) return sendMessage(response, answer(plain, await call(plain.call, from)));
   // The SDK wants both media types named; callers that take plain JSON are served, too.
   request.headers.accept = 'application/json, text/event-stream';
-  await handle(request, response, body.value, { ...arrival, caller: still.value });
+  await handle(request, response, body.value, from);
+}
+
+/** In one write; with the headers that the SDK gives, too. */
+function sendMessage(response: Response, text: string): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
 }

@@ -18,7 +18,8 @@ export type ToolListing = {
 };
 
 export type ToolResult = {
-  readonly content: { readonly type: 'text'; readonly text: string }[];
+  /** The text is `structuredContent` as JSON. */
+  readonly content: readonly [{ readonly type: 'text'; readonly text: string }];
   readonly structuredContent: Record<string, unknown>;
   readonly isError?: boolean;
 };
@@ -65,18 +66,18 @@ function orRefusal({ required: _, ...answer }: Schema): Schema {
 
 export type ToolCall = { readonly name: string; readonly input: unknown };
 export type ToolCaller = Arrival & { readonly caller: Caller };
+export type CallTool = (call: ToolCall, from: ToolCaller) => Promise<ToolResult>;
 
-/** `undefined` for a name that is no tool here: one text for unknown, hidden and disabled ones. */
-export async function callTool(
-  { registry, line }: { readonly registry: Registry; readonly line: OperationLine },
-  call: ToolCall,
-  from: ToolCaller,
-): Promise<ToolResult | undefined> {
-  const operation = registry.byName(call.name);
-  if (operation === undefined || operation.toolset === null) return undefined;
-  const answer = await line.invoke(operation, withDefaults(operation, call.input), from);
-  if (answer.ok) return render(answer.value.output);
-  return { ...render(envelope(answer.fault)), isError: true };
+type Deps = { readonly registry: Registry; readonly line: OperationLine };
+
+/** A name that is no tool here gets one text, whether it is unknown, hidden or disabled. */
+export function createTools({ registry, line }: Deps): CallTool {
+  return async ({ name, input }, from) => {
+    const operation = registry.byName(name);
+    if (operation === undefined || operation.toolset === null) return unknownTool();
+    const answer = await line.invoke(operation, withDefaults(operation, input), from);
+    return answer.ok ? render(answer.value.output) : refused(answer.fault);
+  };
 }
 
 /** A long answer fills the model's context, so MCP cuts it unless told (contract 5). */
@@ -93,7 +94,7 @@ function render(output: unknown): ToolResult {
   };
 }
 
-export const unknownTool = (): ToolResult => ({
-  ...render(envelope(new Fault('NOT_FOUND', { next: 'Call a tool that tools/list shows.' }))),
-  isError: true,
-});
+const refused = (fault: Fault): ToolResult => ({ ...render(envelope(fault)), isError: true });
+
+const unknownTool = (): ToolResult =>
+  refused(new Fault('NOT_FOUND', { next: 'Call a tool that tools/list shows.' }));
