@@ -1,17 +1,18 @@
-// The router: guard, then the path form or one Express app with health, REST and MCP; on the local socket no calls to
-// services by path and no MCP.
+// The router: guard, then what agents call in a loop (the path form, `/v1/proxy`, `/mcp`), or one Express app with health,
+// REST and MCP; on the local socket no calls to services by path and no MCP.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
+import { assert } from '#kernel/assert.ts';
 import { asFault, Fault } from '#kernel/errors.ts';
 import { createFold } from '#kernel/fold.ts';
 import { LOG_FOLD_KEYS_MAX, LOG_FOLD_MS, LOG_TEXT_CHARS_MAX } from '#kernel/limits.ts';
 import { placeOfPeer } from '#platform/net/address.ts';
-import { mountMcp } from '#surfaces/mcp/mount.ts';
+import { createMcp, mountMcp } from '#surfaces/mcp/mount.ts';
 import { mountDocuments } from '#surfaces/openapi/mount.ts';
 import { createProxyHandler } from '#surfaces/proxy/handler.ts';
 import { isProxyTarget } from '#surfaces/proxy/target.ts';
-import { mountRest } from '#surfaces/rest/routes.ts';
-import { type Channel, expectsContinue, sendFault, sendJson } from './exchange.ts';
+import { createRoute, mountRest } from '#surfaces/rest/routes.ts';
+import { type Channel, expectsContinue, type Serve, sendFault, sendJson } from './exchange.ts';
 import { guardRequest, type HostList } from './guard.ts';
 import { mountMetrics } from './metrics.ts';
 import type { Surface } from './surface.ts';
@@ -27,18 +28,20 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   mountDocuments(app, surface);
   mountMetrics(app, surface, channel);
   mountRest(app, surface, channel);
-  if (channel === 'network') mountMcp(app, surface);
+  const mcp = channel === 'network' ? createMcp(surface) : undefined;
+  if (mcp !== undefined) mountMcp(app, mcp);
   app.use((_request: IncomingMessage, response: ServerResponse) =>
     sendFault(
       response,
       new Fault('NOT_FOUND', { detail: 'no such route', next: 'GET /reference shows every route.' }),
     ),
   );
-  app.use((thrown: unknown, _request: IncomingMessage, response: ServerResponse, _next: () => void) => {
-    surface.log.error('unexpected error in the router', { error: String(thrown) });
-    sendFault(response, asFault(thrown));
-  });
+  const failed = createFailed(surface);
+  app.use((thrown: unknown, _request: IncomingMessage, response: ServerResponse, _next: () => void) =>
+    failed(response, thrown),
+  );
   const proxy = channel === 'network' ? createProxyHandler(surface) : undefined;
+  const hot = hotRoutes(surface, { channel, mcp });
   const route = app as unknown as RequestListener;
   const judge = channel === 'network' ? createGuard(surface, hosts) : guardLocal;
   return (request, response) => {
@@ -48,9 +51,31 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
     // Beside the router, which would decode the path to find a route: here the raw text is the call.
     if (proxy !== undefined && isProxyTarget(request.url)) return proxy(request, response);
     if (expectsContinue(request)) response.writeContinue();
-    route(request, response);
+    const serve = request.method === 'POST' ? hot.get(request.url ?? '') : undefined;
+    if (serve === undefined) return route(request, response);
+    serve({ request, response }).catch((thrown: unknown) => failed(response, thrown));
   };
 }
+
+type Ways = { readonly channel: Channel; readonly mcp: Serve | undefined };
+
+/**
+ * Routes by their exact target: what agents call in a loop is not looked for, as the router does, pattern by pattern. With a
+ * query or one slash more it is, and comes to the same handler.
+ */
+function hotRoutes(surface: Surface, { channel, mcp }: Ways): ReadonlyMap<string, Serve> {
+  const proxy = surface.registry.byName('stack_proxy_request');
+  assert(proxy !== undefined && proxy.route.method === 'POST', 'the verb that is called most is missing');
+  const rest = [proxy.route.path, createRoute(surface, proxy, channel)] as const;
+  return new Map(mcp === undefined ? [rest] : [rest, ['/mcp', mcp]]);
+}
+
+const createFailed =
+  ({ log }: Surface) =>
+  (response: ServerResponse, thrown: unknown): void => {
+    log.error('unexpected error in the router', { error: String(thrown) });
+    sendFault(response, asFault(thrown));
+  };
 
 /** Where such a request ends may be a matter of opinion: nothing behind it is read. */
 function turnAway(response: ServerResponse, fault: Fault): void {

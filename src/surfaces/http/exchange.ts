@@ -17,6 +17,8 @@ const SPAN_ID_BYTES = 8;
 
 export type Channel = 'network' | 'socket';
 export type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
+/** Answers one request of a route. */
+export type Serve = (exchange: Exchange) => Promise<void>;
 
 type Around = Pick<Surface, 'host' | 'peers'>;
 

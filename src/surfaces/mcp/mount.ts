@@ -1,8 +1,16 @@
-// `/mcp` on the router: authenticate before the method, strict JSON before the message, our own error bodies. A plain call is
+// `/mcp`: authenticate before the method, strict JSON before the message, our own error bodies. A plain call is
 // answered here; everything else the SDK answers.
+import type { ServerResponse } from 'node:http';
 import type { Express, Request, Response } from 'express';
 import { Fault } from '#kernel/errors.ts';
-import { arrivalOf, isComing, readJson, sendFault } from '#surfaces/http/exchange.ts';
+import {
+  arrivalOf,
+  type Exchange,
+  isComing,
+  readJson,
+  type Serve,
+  sendFault,
+} from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 import type { McpHandler } from './adapter.ts';
 import { type PlainCall, plainAnswers, plainCall } from './plain.ts';
@@ -13,7 +21,7 @@ const INSTRUCTIONS =
   '(stack_register_agent), issue a passport for what you intend (stack_issue_passport), then call stack_proxy_request ' +
   'with it. Never ask for, store or send raw credentials. Every refusal names a next step.';
 
-export function mountMcp(app: Express, surface: Surface): void {
+export function createMcp(surface: Surface): Serve {
   let handler: Promise<McpHandler> | undefined;
   const call = createTools(surface);
   const answer = plainAnswers(surface.version);
@@ -21,8 +29,12 @@ export function mountMcp(app: Express, surface: Surface): void {
     handler ??= openHandler(surface, call);
     await (await handler)(...exchange);
   };
+  return (exchange) => serve(surface, { call, answer, handle }, exchange);
+}
+
+export function mountMcp(app: Express, mcp: Serve): void {
   app.all('/mcp', (request: Request, response: Response, next: (error?: unknown) => void) => {
-    serve(surface, { call, answer, handle }, { request, response }).catch(next);
+    mcp({ request, response }).catch(next);
   });
 }
 
@@ -38,7 +50,6 @@ async function openHandler({ registry, log, version }: Surface, call: CallTool):
   });
 }
 
-type Exchange = { readonly request: Request; readonly response: Response };
 type Ways = {
   readonly call: CallTool;
   readonly answer: (plain: PlainCall, result: ToolResult) => string;
@@ -74,7 +85,7 @@ async function serve(surface: Surface, { call, answer, handle }: Ways, exchange:
 }
 
 /** In one write; with the headers that the SDK gives, too. */
-function sendMessage(response: Response, text: string): void {
+function sendMessage(response: ServerResponse, text: string): void {
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
   response.end(text);
 }

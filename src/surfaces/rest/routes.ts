@@ -1,13 +1,25 @@
 // REST from the operations: the route's parameters, the query and the JSON body are the input; nothing is decided here.
+import type { IncomingMessage } from 'node:http';
 import type { Express, Request, Response } from 'express';
 import { z } from 'zod';
 import { Fault } from '#kernel/errors.ts';
 import type { Operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import { arrivalOf, type Channel, isComing, readJson, sendFault, sendJson } from '#surfaces/http/exchange.ts';
+import {
+  arrivalOf,
+  type Channel,
+  type Exchange,
+  isComing,
+  readJson,
+  type Serve,
+  sendFault,
+  sendJson,
+} from '#surfaces/http/exchange.ts';
 import type { Surface } from '#surfaces/http/surface.ts';
 
-type Handler = (request: Request, response: Response) => Promise<void>;
+/** Members of the input that stand in the path. */
+type Params = Request['params'];
+type Handler = (exchange: Exchange, params: Params) => Promise<void>;
 
 export function mountRest(app: Express, surface: Surface, channel: Channel): void {
   for (const operation of surface.registry.all) {
@@ -16,23 +28,30 @@ export function mountRest(app: Express, surface: Surface, channel: Channel): voi
     app[method](
       operation.route.path,
       (request: Request, response: Response, next: (error?: unknown) => void) => {
-        handler(request, response).catch(next);
+        handler({ request, response }, request.params).catch(next);
       },
     );
   }
   mountRefusals(app, surface, channel);
 }
 
+/** The route of one verb that has no members of its input in its path. */
+export function createRoute(surface: Surface, operation: Operation, channel: Channel): Serve {
+  const handler = handlerOf(surface, operation, channel);
+  return (exchange) => handler(exchange, {});
+}
+
 function handlerOf(surface: Surface, operation: Operation, channel: Channel): Handler {
   let types: Types | undefined;
-  return async (request, response) => {
-    const arrival = arrivalOf({ request, response }, channel, surface);
+  return async (exchange, params) => {
+    const { request, response } = exchange;
+    const arrival = arrivalOf(exchange, channel, surface);
     // Before the body: a stranger's bytes are neither read nor judged (invariant 12).
     const caller = await surface.line.admit(operation, arrival);
     if (!caller.ok) return sendFault(response, caller.fault);
     types ??= queryTypes(operation);
     const late = isComing(request);
-    const input = await inputOf(request, types);
+    const input = await inputOf(request, { types, params });
     if (!input.ok) return sendFault(response, input.fault);
     const still = late ? await surface.line.admit(operation, arrival) : caller;
     if (!still.ok) return sendFault(response, still.fault);
@@ -72,7 +91,12 @@ function queryTypes(operation: Operation): Types {
   );
 }
 
-async function inputOf(request: Request, types: Types): Promise<Result<Record<string, unknown>>> {
+type Source = { readonly types: Types; readonly params: Params };
+
+async function inputOf(
+  request: IncomingMessage,
+  { types, params }: Source,
+): Promise<Result<Record<string, unknown>>> {
   const body = await readJson(request);
   if (!body.ok) return body;
   const given = body.value ?? {};
@@ -80,15 +104,16 @@ async function inputOf(request: Request, types: Types): Promise<Result<Record<st
     return invalid('', 'must be an object');
   const query = queryOf(request, types);
   if (!query.ok) return query;
-  const clash = Object.keys({ ...query.value, ...request.params }).find((name) => Object.hasOwn(given, name));
+  const clash = Object.keys({ ...query.value, ...params }).find((name) => Object.hasOwn(given, name));
   if (clash !== undefined) return invalid(clash, 'is given in the URL and in the body');
-  return ok({ ...given, ...query.value, ...request.params });
+  return ok({ ...given, ...query.value, ...params });
 }
 
-function queryOf(request: Request, types: Types): Result<Record<string, unknown>> {
-  const mark = request.url.indexOf('?');
+function queryOf({ url = '' }: IncomingMessage, types: Types): Result<Record<string, unknown>> {
+  const mark = url.indexOf('?');
   const values: Record<string, unknown> = {};
-  for (const [name, text] of new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1))) {
+  if (mark < 0) return ok(values);
+  for (const [name, text] of new URLSearchParams(url.slice(mark + 1))) {
     if (Object.hasOwn(values, name)) return invalid(name, 'is given twice in the query');
     values[name] = typed(text, types.get(name));
   }
