@@ -73,7 +73,8 @@ export const expectsContinue = ({ headers, httpVersion }: IncomingMessage): bool
   httpVersion === '1.1' && headers.expect?.toLowerCase() === '100-continue';
 
 /** A body that its client is still sending: who was admitted before it may not be admitted any more when it is there. */
-export const isComing = ({ complete }: IncomingMessage): boolean => !complete;
+export const isComing = ({ complete, readableLength, headers }: IncomingMessage): boolean =>
+  !complete && readableLength !== Number(headers['content-length']);
 
 /** `undefined` where there is no body. Bound: REST_BODY_BYTES_MAX, judged by the declared length first. */
 export async function readJson(request: IncomingMessage): Promise<Result<unknown>> {
@@ -93,7 +94,18 @@ export async function readJson(request: IncomingMessage): Promise<Result<unknown
 const invalidBody = (message: string): Result<never> =>
   refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: '', message }] } }));
 
+const NOTHING = Buffer.alloc(0);
+
+/** Of most requests the body came with the head: no stream has to be gone through. Bound: what a stream holds at once. */
+function takeBytes(request: IncomingMessage): Buffer {
+  const bytes = request.read() as Buffer | null;
+  // Up to its end, which Node waits for before it forgets the request.
+  request.resume();
+  return bytes ?? NOTHING;
+}
+
 async function readBytes(request: IncomingMessage): Promise<Result<Buffer>> {
+  if (!isComing(request)) return ok(takeBytes(request));
   const chunks: Buffer[] = [];
   let size = 0;
   try {
