@@ -31,6 +31,8 @@ test('raw control characters and bad escapes are refused, good ones are read', (
   for (const text of [
     '"a\nb"',
     '"a\tb"',
+    '{"a\nb":1}',
+    '["short", "a\rb"]',
     '"\u0000"',
     '"\\x41"',
     '"\\u12"',
@@ -41,6 +43,7 @@ test('raw control characters and bad escapes are refused, good ones are read', (
   ])
     assert.doesNotMatch(reasonOf(text), /^taken/, JSON.stringify(text));
   assert.equal(reasonOf('"\\ud800"'), 'holds a lone surrogate');
+  assert.equal(reasonOf('{"a":"\ud800"}'), 'holds a lone surrogate');
   assert.equal(reasonOf('"\\u0041\\n\\\\\\"\\/"'), 'taken: "A\\n\\\\\\"/"');
 });
 
@@ -52,6 +55,18 @@ test('whatever JSON.stringify writes is read as it was', () => {
       const read = parseStrictJson(text);
       assert.ok(read.ok, text);
       assert.equal(JSON.stringify(read.value), text);
+    }),
+  );
+});
+
+test('blanks between the parts, as people write them, change nothing', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.constantFrom('  ', '\t', 3), (value, indent) => {
+      const text = `\r\n ${JSON.stringify(value, null, indent)}\n`;
+      fc.pre(!text.includes('"__proto__":'));
+      const read = parseStrictJson(text);
+      assert.ok(read.ok, text);
+      assert.equal(JSON.stringify(read.value), JSON.stringify(value));
     }),
   );
 });
