@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Express, Request, Response } from 'express';
 import { Fault } from '#kernel/errors.ts';
+import { departure } from '#surfaces/http/departure.ts';
 import {
   arrivalOf,
   type Exchange,
@@ -78,7 +79,11 @@ async function serve(surface: Surface, { call, answer, handle }: Ways, exchange:
   if (!still.ok) return sendFault(response, still.fault);
   const from = { ...arrival, caller: still.value };
   const plain = plainCall(request.headers, body.value);
-  if (plain !== undefined) return sendMessage(response, answer(plain, await call(plain.call, from)));
+  if (plain !== undefined) {
+    const result = await call(plain.call, from);
+    await departure();
+    return sendMessage(response, answer(plain, result));
+  }
   // The SDK wants both media types named; callers that take plain JSON are served, too.
   request.headers.accept = 'application/json, text/event-stream';
   await handle(request, response, body.value, from);

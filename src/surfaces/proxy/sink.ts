@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { STREAM_CLIENT_STALL_MS } from '#kernel/limits.ts';
 import type { Head, Sink } from '#pipeline/deliver.ts';
+import { departure } from '#surfaces/http/departure.ts';
 
 /** An answer of an upstream opened in a browser is a page without rights, and is kept by no cache. */
 const OURS: readonly string[] = [
@@ -18,21 +19,6 @@ const BODILESS = new Set([204, 304]);
 const ONE_WRITE_BYTES_MAX = 16_384;
 const latin1 = ({ buffer, byteOffset, length }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, length).toString('latin1');
-
-let departing: Promise<void> | undefined;
-/**
- * Answers that came together leave together, at the end of this turn of the event loop: a receiver that sleeps has to be
- * woken for the first one only, which costs more than the answer itself.
- */
-function departure(): Promise<void> {
-  departing ??= new Promise((depart) => {
-    setImmediate(() => {
-      departing = undefined;
-      depart();
-    });
-  });
-  return departing;
-}
 
 type Shown = (headers: Head['headers']) => Head['headers'];
 

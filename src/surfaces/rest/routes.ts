@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { Fault } from '#kernel/errors.ts';
 import type { Operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
+import { departure } from '#surfaces/http/departure.ts';
 import {
   arrivalOf,
   type Channel,
@@ -57,6 +58,7 @@ function handlerOf(surface: Surface, operation: Operation, channel: Channel): Ha
     if (!still.ok) return sendFault(response, still.fault);
     const from = { ...arrival, caller: still.value };
     const answer = await surface.line.invoke(operation, input.value, from);
+    await departure();
     if (answer.ok) sendJson(response, answer.value.status, answer.value.output);
     else sendFault(response, answer.fault);
   };
