@@ -61,14 +61,16 @@ export function collected(bodyCharsMax: number | undefined): Delivery<CallAnswer
   return {
     streams: false,
     deliver: async (from) => {
-      const { body, bytesMax, tally } = from.from;
-      const parts: Uint8Array[] = [];
+      const { body, bytesMax, tally, discard } = from.from;
+      let whole: Uint8Array;
       try {
-        for await (const part of body) parts.push(part);
+        whole = await allOf(body);
       } catch (thrown) {
         return refuse(asFault(thrown));
+      } finally {
+        // What is over the limit nobody reads.
+        discard();
       }
-      const whole = Buffer.concat(parts);
       // Markers may be longer than what they stand for.
       const shown = whole.length > bytesMax ? whole.subarray(0, bytesMax) : whole;
       const truncated = tally.cut || shown.length < whole.length;
@@ -120,6 +122,12 @@ export function streamed(sink: Sink): Delivery<void> {
 function there(body: Pieces): Uint8Array {
   const parts: Uint8Array[] = [];
   for (let piece = body.take(); piece !== undefined; piece = body.take()) parts.push(piece);
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+async function allOf(body: Pieces): Promise<Uint8Array> {
+  const parts = [there(body)];
+  if (!body.finished()) for await (const part of body) parts.push(part);
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
