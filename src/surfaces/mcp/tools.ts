@@ -83,7 +83,9 @@ export function createTools({ registry, line }: Deps): CallTool {
 /** A long answer fills the model's context, so MCP cuts it unless told (contract 5). */
 function withDefaults(operation: Operation, input: unknown): unknown {
   if (operation.line !== 'traffic' || typeof input !== 'object' || input === null) return input;
-  return { max_body_chars: MCP_BODY_CHARS_MAX, ...input };
+  if (Object.hasOwn(input, 'max_body_chars')) return input;
+  // Into the object itself, which was read for this call: to copy one that a parser has filled takes long.
+  return Object.assign(input, { max_body_chars: MCP_BODY_CHARS_MAX });
 }
 
 /** The text is the same JSON: some clients read only the one, some only the other (protocol.md 5). */
