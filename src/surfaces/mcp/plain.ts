@@ -1,5 +1,5 @@
 // A plain `tools/call`, in either era, answered as the SDK would and without it: the SDK takes longer over one than the
-// rest of the call. Plain is what has nothing in it but name and arguments; whatever is not, even by one member, is the
+// rest of the call. Plain is what has nothing in it but name, arguments and words of the client; all else is the
 // SDK's. No object is shared between callers here, since there is none. What the SDK makes of the same message, test/ holds it to.
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
@@ -21,9 +21,14 @@ const isObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const nothing = z.strictObject({}).optional();
 
-const legacyMeta = z.strictObject({ progressToken: token.optional() }).optional();
+/** Clients add names of their own, such as of a trace; those of the protocol must be known here. */
+const isOfOthers = (name: string): boolean => !name.startsWith(META);
+const legacyMeta = z
+  .looseObject({ progressToken: token.optional() })
+  .refine((meta) => Object.keys(meta).every(isOfOthers))
+  .optional();
 /** What clients say of themselves. It changes nothing in an answer, but what is said wrongly is refused by the SDK. */
-const modernMeta = z.strictObject({
+const ENVELOPE = {
   [`${META}protocolVersion`]: z.literal(MODERN_VERSION),
   [`${META}clientInfo`]: z
     .strictObject({ name: z.string(), version: z.string(), title: z.string().optional() })
@@ -33,8 +38,10 @@ const modernMeta = z.strictObject({
     roots: z.strictObject({ listChanged: z.boolean().optional() }).optional(),
     sampling: z.strictObject({ context: nothing, tools: nothing }).optional(),
   }),
-  progressToken: token.optional(),
-});
+};
+const modernMeta = z
+  .looseObject({ ...ENVELOPE, progressToken: token.optional() })
+  .refine((meta) => Object.keys(meta).every((name) => Object.hasOwn(ENVELOPE, name) || isOfOthers(name)));
 
 const message = (meta: z.ZodType) =>
   z.strictObject({

@@ -126,6 +126,8 @@ const PLAIN: Readonly<Record<string, Said>> = {
   'a call of 2025 without a version': legacy(),
   'one with an id that is text': legacy({ id: 'é "id"' }),
   'one with a progress token': legacy({ params: { name: NAME, _meta: { progressToken: 3 } } }),
+  'one with words of the client': legacy({ params: { name: NAME, _meta: { traceparent: 1, 'a.b/c': {} } } }),
+  'one with such words in 2026': modern({}, { traceparent: 1, 'a.b/c': {} }),
   'one with headers of the other era': legacy({}, { 'mcp-method': 'tools/list', 'mcp-name': 'x' }),
 };
 
@@ -153,7 +155,10 @@ const REST: Readonly<Record<string, Said>> = {
   'another JSON-RPC': legacy({ jsonrpc: '1.0' }),
   'a further member': legacy({ more: 1 }),
   'a further parameter': legacy({ params: { name: NAME, task: {} } }),
-  'a further word of the client': legacy({ params: { name: NAME, _meta: { traceparent: '00' } } }),
+  'a further word of the protocol': legacy({
+    params: { name: NAME, _meta: { [`${META}related-task`]: {} } },
+  }),
+  'one more, in 2026': modern({}, { [`${META}logLevel`]: 'debug' }),
   'arguments that are a list': legacy({ params: { name: NAME, arguments: [] } }),
   'a name that headers would encode': legacy({ params: { name: 'é' } }),
   'an unknown revision': legacy({}, { 'mcp-protocol-version': '2031-01-01' }),
@@ -186,7 +191,8 @@ const PLACES = [
 const NAMES = [
   ...['jsonrpc', 'id', 'method', 'params', 'name', 'arguments', '_meta', 'progressToken', 'version'],
   ...['title', 'task', 'requestState', 'constructor', ...Object.keys(envelope)],
-  ...['elicitation', 'roots', 'sampling', 'form', 'listChanged', 'tools'],
+  ...['elicitation', 'roots', 'sampling', 'form', 'listChanged', 'tools', 'traceparent', 'a.b/c'],
+  ...['related-task', 'logLevel', 'subscriptionId', ''].map((name) => `${META}${name}`),
 ];
 const VALUES = [
   ...[undefined, null, {}, [], '', 'x', 0, -0, 1, 1.5, 2 ** 53, true, '2.0', 'tools/call', NAME],
