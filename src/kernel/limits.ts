@@ -29,6 +29,8 @@ export const AGENT_TOKEN_BYTES_MAX = 4_096;
 export const ENROLLMENT_CHALLENGE_MS = 600_000;
 /** Verified tokens kept; one agent rarely holds more than a few. */
 export const PASSPORT_CACHE_ENTRIES_MAX = 10_000;
+/** Contract 10: the root is hop 0. */
+export const DELEGATION_HOPS_MAX = 4;
 /** Contract 10. */
 export const CONSTRAINTS_PER_SERVICE_MAX = 32;
 export const REGEX_CHARS_MAX = 256;

@@ -32,4 +32,22 @@ CREATE INDEX passports_by_session ON passports (session_id);`,
     name: 'passports_ended',
     sql: 'CREATE INDEX passports_ended ON passports (standing, expires_at);',
   },
+  {
+    number: 11,
+    name: 'missions',
+    // A passport from before it is the first of its chain, and its mission began with it.
+    sql: `
+ALTER TABLE passports ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE passports ADD COLUMN ttl_seconds INTEGER NOT NULL DEFAULT 900;
+ALTER TABLE passports ADD COLUMN checkpoint_interval INTEGER;
+ALTER TABLE passports ADD COLUMN last_checkpoint_at INTEGER;
+ALTER TABLE passports ADD COLUMN mission_ends_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE passports ADD COLUMN ended_at INTEGER;
+ALTER TABLE passports ADD COLUMN ended_by TEXT;
+ALTER TABLE passports ADD COLUMN refreshed_from TEXT;
+ALTER TABLE passports ADD COLUMN successor_jti TEXT;
+UPDATE passports SET ttl_seconds = (expires_at - issued_at) / 1000, mission_ends_at = issued_at + 86400000;
+CREATE INDEX passports_by_parent ON passports (parent_jti) WHERE parent_jti IS NOT NULL;
+CREATE INDEX passports_by_predecessor ON passports (refreshed_from) WHERE refreshed_from IS NOT NULL;`,
+  },
 ];

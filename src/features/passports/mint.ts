@@ -1,5 +1,6 @@
 // From a plan to a row and its token. The row is what counts; the token is what travels.
 import type { Agent } from '#features/agents/model.ts';
+import { MISSION_SECONDS_MAX } from '#kernel/limits.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Intent, PassportService } from './model.ts';
@@ -37,6 +38,15 @@ export function newPassport(plan: Plan, host: Host): PassportRow {
     revoked_at: null,
     revoke_reason: null,
     standing: plan.standing ? 1 : 0,
+    depth: 0,
+    ttl_seconds: plan.ttlSeconds,
+    checkpoint_interval: null,
+    last_checkpoint_at: null,
+    mission_ends_at: nowMs + MISSION_SECONDS_MAX * MS,
+    ended_at: null,
+    ended_by: null,
+    refreshed_from: null,
+    successor_jti: null,
   };
 }
 

@@ -21,6 +21,21 @@ export type PassportRow = {
   revoked_at: number | null;
   revoke_reason: string | null;
   standing: number;
+  /** Hops from the first passport of its chain. */
+  depth: number;
+  /** What was asked for, within what was allowed; the lease may be shorter. */
+  ttl_seconds: number;
+  /** Seconds; null: the holder reports when it likes. */
+  checkpoint_interval: number | null;
+  last_checkpoint_at: number | null;
+  /** No lease of the session goes beyond it. */
+  mission_ends_at: number;
+  /** Ended by its holder, for good. The row keeps `revoked_at` null: it was not revoked. */
+  ended_at: number | null;
+  ended_by: 'checkout' | 'refresh' | null;
+  /** The passport that this one has replaced, and the one that has replaced it. */
+  refreshed_from: string | null;
+  successor_jti: string | null;
 };
 
 const db = compiler<{ passports: PassportRow }>();
@@ -57,6 +72,7 @@ export function livePassports(reader: Reader, filter: LiveFilter): Promise<Passp
     .selectFrom('passports')
     .selectAll()
     .where('revoked_at', 'is', null)
+    .where('ended_at', 'is', null)
     .where('expires_at', '>', filter.nowMs);
   if (filter.mintedBy !== undefined) query = query.where('minted_by', '=', filter.mintedBy);
   if (filter.agentId !== undefined) query = query.where('agent_id', '=', filter.agentId);

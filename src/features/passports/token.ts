@@ -4,7 +4,7 @@ import { MODES } from '#features/agents/model.ts';
 import { decodeUtf8, fromBase64url, toBase64url, utf8 } from '#kernel/bytes.ts';
 import { canonicalize, type Json } from '#kernel/canonical.ts';
 import { Fault } from '#kernel/errors.ts';
-import { PASSPORT_TOKEN_BYTES_MAX, PASSPORT_TTL_SECONDS_MAX } from '#kernel/limits.ts';
+import { DELEGATION_HOPS_MAX, PASSPORT_TOKEN_BYTES_MAX, PASSPORT_TTL_SECONDS_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import { parseStrictJson } from '#kernel/strict-json.ts';
 import { type SigningKey, signBytes, verifyBytes } from '#platform/crypto/signing.ts';
@@ -53,7 +53,6 @@ const TYPE = 'passport+jwt';
 const JTI = /^pp_[0-9a-f]{32}$/;
 const AGENT_ID = /^agt_[0-9a-f]{32}$/;
 const SESSION_ID = /^ses_[0-9a-f]{32}$/;
-const DEPTH_MAX = 4;
 const MS = 1000;
 
 export function signToken(claims: Claims, key: SigningKey): string {
@@ -145,7 +144,8 @@ function stkProblem(stk: Members, sub: unknown): string | undefined {
   if (!matches(stk['session_id'], SESSION_ID)) return 'session';
   if (!MODES.some((mode) => mode === stk['accountability'])) return 'accountability';
   const depth = stk['delegation_depth'];
-  if (!Number.isSafeInteger(depth) || (depth as number) < 0 || (depth as number) > DEPTH_MAX) return 'depth';
+  if (!Number.isSafeInteger(depth) || (depth as number) < 0 || (depth as number) > DELEGATION_HOPS_MAX)
+    return 'depth';
   const problem = missionProblem(stk);
   if (problem !== undefined) return problem;
   const { services } = stk;

@@ -65,6 +65,8 @@ function live(deps: Judging, jti: string): Result<LivePassport> {
   if (row === undefined) return refuse(new Fault('PASSPORT_INVALID', { detail: 'unknown jti' }));
   if (row.revoked_at !== null)
     return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'revoked' }));
+  if (row.ended_at !== null)
+    return refuse(new Fault('PASSPORT_REVOKED', { detail: `ended by ${row.ended_by ?? 'its holder'}` }));
   if (row.expires_at <= deps.host.nowMs())
     return refuse(new Fault('PASSPORT_EXPIRED', { detail: 'the lease has ended' }));
   if (deps.keyEnded(row.minted_by))
