@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { AgentSettings } from '#features/agents/model.ts';
 import { agentSettings } from '#features/agents/settings.ts';
 import { passportSettings } from '#features/passports/settings.ts';
+import type { PassportTerms } from '#features/passports/terms.ts';
 import { createCatalogue } from '#features/services/catalogue.ts';
 import type { Service } from '#features/services/model.ts';
 import { serviceSettings } from '#features/services/settings.ts';
@@ -44,7 +45,7 @@ export type Config = ServerConfig & {
   readonly agents: ReadonlyMap<string, AgentSettings>;
   /** `agents."*"`: what agents registered by a call may have. */
   readonly agentCeiling: AgentSettings;
-  readonly passports: { readonly ttlSeconds: number; readonly ttlSecondsMax: number };
+  readonly passports: PassportTerms;
   readonly limits: {
     readonly callTimeoutMs: number;
     readonly responseBytesMax: number;
@@ -257,6 +258,8 @@ function configOf(parsed: Parsed, parts: Parts): Config {
     passports: {
       ttlSeconds: parsed.passports.ttl / MS_PER_SECOND,
       ttlSecondsMax: parsed.passports.ttl_max / MS_PER_SECOND,
+      missionSeconds: parsed.passports.mission_max / MS_PER_SECOND,
+      checkpointIntervalSeconds: parsed.passports.checkpoint_interval / MS_PER_SECOND,
     },
     limits: {
       callTimeoutMs: parsed.limits.call_timeout,

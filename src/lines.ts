@@ -38,7 +38,7 @@ import type { Config } from './config.ts';
 import type { LiveConfig } from './live-config.ts';
 import { allOperations, type OperationDeps } from './operations.ts';
 
-export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 'verifier' | 'keyEnded'> & {
+export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 'verifier'> & {
   readonly storage: Storage;
   readonly measures: Measures;
   readonly draft: DraftEntry;
@@ -79,7 +79,7 @@ function buildAuthentication(deps: LineDeps) {
     directory,
     standing,
   });
-  return { verifier, authenticator, keyEnded };
+  return { verifier, authenticator };
 }
 
 /** None yet; what they look at decides whether a body is read whole. */
@@ -114,7 +114,7 @@ export function buildLines(deps: LineDeps) {
   const { storage, draft, credentials, live, measures: measure, host, log } = deps;
   const config = live.current;
   const { committer } = storage;
-  const { verifier, authenticator, keyEnded } = buildAuthentication(deps);
+  const { verifier, authenticator } = buildAuthentication(deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
@@ -167,7 +167,7 @@ export function buildLines(deps: LineDeps) {
     places: createPlaces(VERBS_IN_FLIGHT_MAX),
     turns,
   });
-  const operations = allOperations({ ...deps, config, host, verifier, keyEnded, traffic, checks });
+  const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
   return {
     registry: createRegistry(operations),
     line,

@@ -7,6 +7,7 @@ import { auditOperations } from '#features/audit/operations.ts';
 import { lastEntryMs } from '#features/audit/store.ts';
 import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
+import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
@@ -41,7 +42,6 @@ export type OperationDeps = {
   readonly pepper: Uint8Array;
   readonly keys: SigningKeys;
   readonly verifier: PassportVerifier;
-  readonly keyEnded: (id: string) => boolean;
   readonly traffic: Traffic;
   /** The traffic line of a person who checks a service. */
   readonly checks: Traffic;
@@ -49,12 +49,22 @@ export type OperationDeps = {
 };
 
 export function allOperations(deps: OperationDeps): readonly Operation[] {
-  const { config, host, storage, credentials, directory, keyring, pepper, keys, verifier, keyEnded } = deps;
+  const { config, host, storage, credentials, directory, keyring, pepper, keys, verifier } = deps;
   const { reader } = storage;
   const services = () => config().services.values();
   const settings = () => ({ agents: config().agents, ceiling: config().agentCeiling });
   const revokePassports = (agentId: string, reason: string): Statement =>
     revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason });
+  const passports = {
+    reader,
+    host,
+    keys,
+    issuer: () => config().publicUrl,
+    findAgent: directory.find,
+    terms: () => config().passports,
+    constraintProblem,
+    verifier,
+  };
   return [
     ...serviceOperations({
       catalogue,
@@ -68,17 +78,8 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       forgetKeys: forgetAgentKeys,
     }),
     ...agentKeyOperations({ reader, host, findAgent: directory.find }),
-    ...passportOperations({
-      reader,
-      host,
-      keys,
-      issuer: () => config().publicUrl,
-      findAgent: directory.find,
-      ttl: () => config().passports,
-      constraintProblem,
-      verifier,
-      keyEnded,
-    }),
+    ...passportOperations(passports),
+    delegationOperation(passports),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({
       reader,

@@ -28,7 +28,7 @@ export const requirements: readonly Requirement[] = [
   {
     id: 4,
     text: 'Delegation only narrows, in services, actions, constraints, lifetime and mode.',
-    due: false,
+    due: true,
   },
   {
     id: 5,

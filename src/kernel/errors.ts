@@ -19,6 +19,16 @@ export const REFUSALS = {
     message: 'More was asked for than the agent is granted.',
     next: 'Ask only for scopes that the agent has; GET /v1/agents/:id lists them.',
   },
+  DELEGATION_DEPTH_EXCEEDED: {
+    status: 400,
+    message: 'A passport may be delegated four times in a row, and this one was.',
+    next: 'Delegate from a passport nearer to the first of the mission, or do the work with this one.',
+  },
+  DELEGATION_ACCOUNTABILITY_VIOLATION: {
+    status: 400,
+    message: 'The other agent is held less strictly than the passport that would be delegated.',
+    next: 'Delegate to an agent whose accountability_mode is at least as strict, or make that agent stricter.',
+  },
   UNAUTHORIZED: {
     status: 401,
     message: 'No usable credential was presented.',

@@ -50,6 +50,23 @@ export const LIST_MEMBERS_MAX = 100;
 export const REASON_CHARS_MAX = 500;
 /** A mission that takes longer than a day is several. */
 export const MISSION_SECONDS_MAX = 86_400;
+/** Contract 10, the preset `standard` of the product: often enough to notice a silent agent, seldom enough to work. */
+export const CHECKPOINT_INTERVAL_SECONDS = 300;
+/** Of an intent, and of what an agent reports, the log keeps so much; an entry has 4 kB for all. */
+export const INTENT_NOTED_CHARS_MAX = 300;
+export const NOTED_NAMES_MAX = 20;
+/** Product-facts 8.1. */
+export const CHECKPOINT_SUMMARY_CHARS_MAX = 1_000;
+/** Actions of one report: more than any agent makes between two of them. */
+export const CHECKPOINT_ACTIONS_MAX = 1_000_000;
+/** Contract 10: with those of its ancestors. */
+export const CONSTRAINTS_WITH_ANCESTORS_MAX = 128;
+/** Passports that one passport may have delegated and are live: more helpers than one agent keeps in view. */
+export const DELEGATIONS_PER_PASSPORT_MAX = 100;
+/** Entries of one mission that a report is made from: the newest. */
+export const REPORT_ENTRIES_MAX = 5_000;
+/** Of these, calls that it lists one by one. */
+export const REPORT_CALLS_MAX = 200;
 /** A standing passport is renewed so long before its end, so that no call meets an ended one. */
 export const STANDING_RENEW_BEFORE_MS = 60_000;
 /** More than a private server's programs; a caller that registers in a loop is told, and the table stays small. */

@@ -5,7 +5,7 @@ import type { AgentKeyVerifier } from '#features/agent-keys/verify.ts';
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import type { Agent } from '#features/agents/model.ts';
 import type { KeyVerifier, LiveKey } from '#features/keys/verify.ts';
-import type { LivePassport } from '#features/passports/model.ts';
+import { type LivePassport, within } from '#features/passports/model.ts';
 import type { Standing } from '#features/passports/standing.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
 import { Fault } from '#kernel/errors.ts';
@@ -241,9 +241,9 @@ function narrowed(deps: Deps, caller: Caller, { held, argument }: Held): Result<
   if (argument === undefined) return pass(caller, held.value);
   const named = passportOfText(deps, argument);
   if (!named.ok) return named;
-  const same = named.value.agentId === held.value.agentId && named.value.sessionId === held.value.sessionId;
-  if (same) return pass(caller, named.value);
-  return refuse(new Fault('FORBIDDEN', { detail: 'the passport argument is of another agent or session' }));
+  if (within(held.value, named.value)) return pass(caller, named.value);
+  const detail = 'the passport argument is neither that of the transport nor delegated from it';
+  return refuse(new Fault('FORBIDDEN', { detail }));
 }
 
 function passportOfTransport(deps: Deps, caller: Caller, trace: Trace): MaybeLater<Result<LivePassport>> {

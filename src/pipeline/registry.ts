@@ -14,6 +14,7 @@ const DEFAULT_ORDER = [
   'stack_list_services',
   'stack_register_agent',
   'stack_issue_passport',
+  'stack_delegate_passport',
   'stack_revoke_passport',
   'stack_proxy_request',
 ] as const;

@@ -138,6 +138,26 @@ describe('every verb answers as its documents say', () => {
     await byKey(revoke, 200, { body: { reason: 'done' } });
   });
 
+  it('delegation', async () => {
+    const intent = { summary: 'read the ledger', services: ['ledger'] };
+    const body = { agent: 'worker', intent };
+    let { token } = await byKey('/v1/passports/issue', 201, { body });
+    const delegate = (expected: Expected, more: Json = {}) =>
+      byKey('/v1/passports/delegate', expected, {
+        body: { parent_token: token, child_agent_id: 'worker', intent, ...more },
+      });
+    await delegate('NOT_FOUND', { child_agent_id: 'nobody' });
+    await delegate('DELEGATION_ACCOUNTABILITY_VIOLATION', { child_agent_id: 'other' });
+    await delegate('ACCOUNTABILITY_REQUIRED', { intent: undefined });
+    await delegate('SCOPE_ESCALATION', { scopes: ['ledger:calls:write'] });
+    const other = await byKey('/v1/passports/issue', 201, { body });
+    const headers = { 'x-passport-token': String(other['token']) };
+    const foreign = { parent_token: token, child_agent_id: 'worker', intent };
+    await byKey('/v1/passports/delegate', 'FORBIDDEN', { headers, body: foreign });
+    for (let hop = 1; hop <= 4; hop += 1) ({ token } = await delegate(201));
+    await delegate('DELEGATION_DEPTH_EXCEEDED');
+  });
+
   it('keys', async () => {
     const { id } = await byPerson('/v1/keys', 201, { body: { name: 'of a test' } });
     await byPerson('/v1/keys', 'NOT_FOUND', { body: { agent: 'nobody' } });

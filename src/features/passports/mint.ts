@@ -1,51 +1,64 @@
 // From a plan to a row and its token. The row is what counts; the token is what travels.
-import type { Agent } from '#features/agents/model.ts';
-import { MISSION_SECONDS_MAX } from '#kernel/limits.ts';
+import type { Agent, Mode } from '#features/agents/model.ts';
+import { Fault } from '#kernel/errors.ts';
+import { MISSION_SECONDS_MAX, PASSPORT_TOKEN_BYTES_MAX } from '#kernel/limits.ts';
+import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
-import type { Intent, PassportService } from './model.ts';
+import { leaseEnd, wholeSeconds } from './lease.ts';
+import type { Intent, LivePassport, PassportService } from './model.ts';
 import { intentOf, type PassportRow, servicesOf } from './store.ts';
 import { signToken } from './token.ts';
 
 const MS = 1000;
 
 export type Plan = {
-  readonly agent: Agent;
+  readonly agent: Pick<Agent, 'id' | 'name'>;
+  readonly mode: Mode;
   readonly services: readonly PassportService[];
   readonly intent: Intent | undefined;
   readonly ttlSeconds: number;
+  readonly checkpointInterval: number | null;
   readonly mintedBy: string;
-  /** Kept over renewals of one session. */
+  /** Kept over renewals of one session, and by all that is delegated in it. */
   readonly sessionId: string | undefined;
+  /** Of a mission that begins now. */
+  readonly missionSeconds?: number;
+  /** Of one that began before. */
+  readonly missionEndsAtMs?: number;
+  readonly parent?: LivePassport | undefined;
+  readonly refreshedFrom?: string;
   readonly standing: boolean;
 };
 
 export function newPassport(plan: Plan, host: Host): PassportRow {
-  // Whole seconds, as the token's claims have them.
-  const nowMs = Math.floor(host.nowMs() / MS) * MS;
+  const nowMs = wholeSeconds(host.nowMs());
+  const { mode, ttlSeconds, checkpointInterval, parent } = plan;
+  const missionEndsAtMs = plan.missionEndsAtMs ?? nowMs + (plan.missionSeconds ?? MISSION_SECONDS_MAX) * MS;
+  const term = { mode, ttlSeconds, checkpointInterval, missionEndsAtMs, parentEndsAtMs: parent?.expiresAtMs };
   return {
     jti: host.id('pp'),
     session_id: plan.sessionId ?? host.id('ses'),
     agent_id: plan.agent.id,
     agent_name: plan.agent.name,
-    parent_jti: null,
+    parent_jti: parent?.jti ?? null,
     minted_by: plan.mintedBy,
-    mode: plan.agent.mode,
+    mode,
     services: JSON.stringify(plan.services),
     intent: plan.intent === undefined ? null : JSON.stringify(plan.intent),
     issued_at: nowMs,
-    expires_at: nowMs + plan.ttlSeconds * MS,
+    expires_at: leaseEnd(term, nowMs),
     revoked_at: null,
     revoke_reason: null,
     standing: plan.standing ? 1 : 0,
-    depth: 0,
-    ttl_seconds: plan.ttlSeconds,
-    checkpoint_interval: null,
+    depth: parent === undefined ? 0 : parent.ancestors.length + 1,
+    ttl_seconds: ttlSeconds,
+    checkpoint_interval: checkpointInterval,
     last_checkpoint_at: null,
-    mission_ends_at: nowMs + MISSION_SECONDS_MAX * MS,
+    mission_ends_at: missionEndsAtMs,
     ended_at: null,
     ended_by: null,
-    refreshed_from: null,
+    refreshed_from: plan.refreshedFrom ?? null,
     successor_jti: null,
   };
 }
@@ -53,12 +66,22 @@ export function newPassport(plan: Plan, host: Host): PassportRow {
 type Signing = {
   readonly key: SigningKey;
   readonly issuer: string;
-  readonly checkpointIntervalSeconds: number | undefined;
+  /** Passports above it, the first of the chain first. */
+  readonly chain: readonly string[];
 };
 
-export function tokenOf(row: PassportRow, { key, issuer, checkpointIntervalSeconds }: Signing): string {
+/** One that verifies nowhere, since it is too long, is not handed out. */
+export function tokenOf(row: PassportRow, signing: Signing): Result<string> {
+  const token = signed(row, signing);
+  if (Buffer.byteLength(token) <= PASSPORT_TOKEN_BYTES_MAX) return ok(token);
+  const message = `scopes and constraints make a passport of more than ${PASSPORT_TOKEN_BYTES_MAX} bytes`;
+  return refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'constraints', message }] } }));
+}
+
+function signed(row: PassportRow, { key, issuer, chain }: Signing): string {
   const intent = intentOf(row);
-  const iat = row.issued_at / MS;
+  // Of a lease that was extended, the token is signed anew and begins with the extension.
+  const iat = (row.last_checkpoint_at ?? row.issued_at) / MS;
   const services = servicesOf(row).map(({ service, scopes, constraints }) => ({
     service_id: service,
     service_name: service,
@@ -72,14 +95,14 @@ export function tokenOf(row: PassportRow, { key, issuer, checkpointIntervalSecon
     agent_name: row.agent_name,
     services,
     identity_claims: [],
-    delegation_depth: 0,
+    delegation_depth: row.depth,
     session_id: row.session_id,
     accountability: row.mode,
     intent_summary: intent?.summary ?? null,
     intent_services: intent?.services ?? [],
-    checkpoint_interval: checkpointIntervalSeconds ?? null,
+    checkpoint_interval: row.checkpoint_interval,
     parent_jti: row.parent_jti,
-    chain: [],
+    chain,
   };
   const times = { iat, nbf: iat, exp: row.expires_at / MS };
   return signToken({ iss: issuer, aud: issuer, sub: row.agent_id, ...times, jti: row.jti, stk }, key);

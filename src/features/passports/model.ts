@@ -32,6 +32,25 @@ export type LivePassport = {
   readonly services: readonly PassportService[];
   readonly intent: Intent | undefined;
   readonly expiresAtMs: number;
-  /** The key or person that minted it. */
+  readonly missionEndsAtMs: number;
+  /** The key or person that minted it, or the first of its chain. */
   readonly mintedBy: string;
+  /** Passports that it was delegated from, the direct parent first. All of them were live just now. */
+  readonly ancestors: readonly string[];
 };
+
+/** The claim `chain` of what is delegated from it: the first passport first, the direct parent last. */
+export const chainBelow = ({ jti, ancestors }: LivePassport): readonly string[] => [
+  ...[...ancestors].reverse(),
+  jti,
+];
+
+/**
+ * Whether whoever holds one passport may name another in its place: itself, or what descends from it. The first of a session
+ * has every passport that its own agent has in it; a delegated one has not, since its agent may hold a wider one there, too.
+ */
+export function within(held: LivePassport, named: LivePassport): boolean {
+  if (named.jti === held.jti || named.ancestors.includes(held.jti)) return true;
+  const same = named.agentId === held.agentId && named.sessionId === held.sessionId;
+  return same && held.ancestors.length === 0;
+}

@@ -15,12 +15,14 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { type ConstraintProblem, planPassport, type Wish } from './issue.ts';
+import { type ConstraintProblem, planPassport } from './issue.ts';
 import { newPassport, tokenOf } from './mint.ts';
 import type { PassportKeys } from './model.ts';
 import {
   CLAIMS_EXAMPLE,
+  constraintsOf,
   ISSUE_EXAMPLE,
+  intentGiven,
   issueInput,
   issueOutput,
   jwksOutput,
@@ -40,7 +42,8 @@ import {
   releaseStanding,
   revokePassport,
 } from './store.ts';
-import { readToken } from './token.ts';
+import { noted, type PassportTerms, termsOf } from './terms.ts';
+import { openToken } from './token.ts';
 import { type PassportVerifier, verifyingKeys } from './verify.ts';
 
 type Deps = {
@@ -49,10 +52,9 @@ type Deps = {
   readonly keys: PassportKeys;
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Agent | undefined;
-  readonly ttl: () => { readonly ttlSeconds: number; readonly ttlSecondsMax: number };
+  readonly terms: () => PassportTerms;
   readonly constraintProblem: ConstraintProblem;
   readonly verifier: PassportVerifier;
-  readonly keyEnded: (id: string) => boolean;
 };
 
 export function passportOperations(deps: Deps): readonly Operation[] {
@@ -83,36 +85,31 @@ function issuing(deps: Deps): Operation {
       if (caller.acting !== undefined && caller.acting.agentId !== agent.value.id) {
         return foreign();
       }
-      const { ttlSeconds, ttlSecondsMax } = deps.ttl();
-      const intent =
-        input.intent === undefined
-          ? undefined
-          : {
-              summary: input.intent.summary,
-              services: input.intent.services,
-              willDelegate: input.intent.will_delegate ?? false,
-              estimatedDurationSeconds: input.intent.estimated_duration_seconds,
-            };
-      const constraints = constraintsOf(input.constraints);
-      const wish = { intent, scopes: input.scopes, constraints };
+      const intent = intentGiven(input.intent);
+      const wish = { intent, scopes: input.scopes, constraints: constraintsOf(input.constraints) };
       const services = planPassport(agent.value, wish, deps.constraintProblem);
       if (!services.ok) return services;
-      const plan = { agent: agent.value, services: services.value, intent, mintedBy: caller.id };
-      const ttl = Math.min(input.ttl_seconds ?? ttlSeconds, ttlSecondsMax);
-      const row = newPassport({ ...plan, ttlSeconds: ttl, sessionId: undefined, standing: false }, deps.host);
-      const signing = {
-        key: deps.keys.current(),
-        issuer: deps.issuer(),
-        checkpointIntervalSeconds: input.checkpoint_interval_seconds,
+      const terms = termsOf(deps.terms(), agent.value.mode, input);
+      const { mode } = agent.value;
+      const plan = {
+        agent: agent.value,
+        mode,
+        services: services.value,
+        intent,
+        mintedBy: caller.id,
+        ...terms,
       };
+      const row = newPassport({ ...plan, sessionId: undefined, standing: false }, deps.host);
+      const token = tokenOf(row, { key: deps.keys.current(), issuer: deps.issuer(), chain: [] });
+      if (!token.ok) return token;
       const entry = {
         agent_id: row.agent_id,
         session_id: row.session_id,
         passport_jti: row.jti,
-        detail: { services: services.value.map(({ service }) => service), ttl_seconds: ttl },
+        detail: { ...noted(row), services: services.value.map(({ service }) => service) },
       };
       return ok({
-        output: showIssued(row, tokenOf(row, signing)),
+        output: showIssued(row, token.value),
         status: 201,
         changes: issueChanges(row),
         entry,
@@ -126,10 +123,6 @@ function issueChanges(row: PassportRow): readonly Statement[] {
   const insert = insertPassport(row);
   return row.intent === null ? [insert] : [insert, releaseStanding(row.agent_id, row.minted_by)];
 }
-
-/** A value that was not given stays absent, so that `exists` and `absent` carry none. */
-const constraintsOf = (given: z.infer<typeof issueInput>['constraints'] = []): Wish['constraints'] =>
-  given.map(({ value, ...rest }) => (value === undefined ? rest : { ...rest, value }));
 
 const foreign = (): Result<never> =>
   refuse(new Fault('FORBIDDEN', { detail: 'the transport names another agent' }));
@@ -172,11 +165,11 @@ function verifying(deps: Deps): Operation {
     route: { method: 'POST', path: '/v1/passports/verify' },
     toolset: 'passports',
     line: 'operations',
-    run: async ({ input, nowMs }) => {
+    run: async ({ input }) => {
       const live = deps.verifier.verify(input.token);
       if (!live.ok) return ok({ output: { valid: false, code: live.fault.code }, changes: [] });
       const keys = verifyingKeys(deps.keys);
-      const claims = readToken(input.token, { keys, issuer: deps.issuer(), nowMs });
+      const claims = openToken(input.token, { keys, issuer: deps.issuer() });
       if (!claims.ok) return ok({ output: { valid: false, code: claims.fault.code }, changes: [] });
       return ok({ output: { valid: true, claims: claims.value }, changes: [] });
     },
@@ -220,15 +213,15 @@ function listing(deps: Deps): Operation {
         limit: input.limit,
       });
       const next_cursor = rows.length === input.limit ? (rows.at(-1)?.jti ?? null) : null;
-      const live = ofLiveKeys(deps, rows);
+      const live = stillLive(deps, rows);
       return ok({ output: { passports: live.map(showListed), next_cursor }, changes: [] });
     },
   });
 }
 
-/** A passport ends with the key that minted it. */
-const ofLiveKeys = ({ keyEnded }: Deps, rows: readonly PassportRow[]): readonly PassportRow[] =>
-  rows.filter(({ minted_by }) => !keyEnded(minted_by));
+/** Also over: what was minted by a key that has ended, or descends from a passport that is over. */
+const stillLive = ({ verifier }: Deps, rows: readonly PassportRow[]): readonly PassportRow[] =>
+  rows.filter(({ jti }) => verifier.byJti(jti).ok);
 
 function revoking(deps: Deps): Operation {
   return operation({

@@ -1,7 +1,8 @@
 // Passports as callers give and see them (contract 4).
 import { z } from 'zod';
-import { OPERATORS } from '#features/policy/model.ts';
+import { type Constraint, OPERATORS } from '#features/policy/model.ts';
 import {
+  CALL_TEXT_CHARS_MAX,
   CONSTRAINT_VALUE_CHARS_MAX,
   ID_CHARS_MAX,
   INTENT_SUMMARY_CHARS_MAX,
@@ -13,6 +14,7 @@ import {
   SERVICE_NAME_CHARS_MAX,
 } from '#kernel/limits.ts';
 import type { Shown } from '#kernel/operation.ts';
+import type { Intent } from './model.ts';
 import { type PassportRow, servicesOf } from './store.ts';
 
 const scalars = [z.string().max(CONSTRAINT_VALUE_CHARS_MAX), z.number(), z.boolean(), z.null()] as const;
@@ -22,61 +24,102 @@ const CONSTRAINED =
   'What is looked at: method, url.pathname, url.host, url.origin, headers.NAME, query.NAME or body.a.b.';
 const OPERATOR = 'How it is compared. An absent path fails all but absent, not_eq and not_in.';
 
+const SCOPES = z.array(z.string().max(SCOPE_CHARS_MAX)).max(LIST_MEMBERS_MAX).optional();
+
+const intentShape = z.strictObject({
+  summary: z.string().min(1).max(INTENT_SUMMARY_CHARS_MAX).describe('What the mission is.'),
+  services: z
+    .array(z.string().max(SERVICE_NAME_CHARS_MAX))
+    .max(LIST_MEMBERS_MAX)
+    .describe('Services the mission needs.'),
+  will_delegate: z.boolean().optional().describe('Whether the agent means to pass a part on to others.'),
+  estimated_duration_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(MISSION_SECONDS_MAX)
+    .optional()
+    .describe('How long the mission may take, for whoever reads the log.'),
+});
+
+const constraintsGiven = z
+  .array(
+    z.strictObject({
+      service: z.string().max(SERVICE_NAME_CHARS_MAX).describe('Service whose calls are constrained.'),
+      path: z.string().max(SCOPE_CHARS_MAX).describe(CONSTRAINED),
+      op: z.enum(OPERATORS).describe(OPERATOR),
+      value: z
+        .union([...scalars, z.array(scalar).max(LIST_MEMBERS_MAX)])
+        .optional()
+        .describe('Value to compare with; a list for in and not_in, none for exists and absent.'),
+    }),
+  )
+  .max(LIST_MEMBERS_MAX)
+  .optional();
+
+const ttlSeconds = z.number().int().min(PASSPORT_TTL_SECONDS_MIN).max(PASSPORT_TTL_SECONDS_MAX).optional();
+const checkpointIntervalSeconds = z
+  .number()
+  .int()
+  .min(PASSPORT_TTL_SECONDS_MIN)
+  .max(PASSPORT_TTL_SECONDS_MAX)
+  .optional()
+  .describe(
+    'How often the agent reports; passports.checkpoint_interval of the config if left out. In ' +
+      'enforced mode the passport lives no longer than this without a report.',
+  );
+const TOKEN = z.string().max(CALL_TEXT_CHARS_MAX);
+
 export const issueInput = z.strictObject({
   agent_id: z.string().max(ID_CHARS_MAX).optional().describe('Agent by id. Give agent_id or agent.'),
   agent: z.string().max(ID_CHARS_MAX).optional().describe('Agent by name.'),
-  intent: z
-    .strictObject({
-      summary: z.string().min(1).max(INTENT_SUMMARY_CHARS_MAX).describe('What the mission is.'),
-      services: z
-        .array(z.string().max(SERVICE_NAME_CHARS_MAX))
-        .max(LIST_MEMBERS_MAX)
-        .describe('Services the mission needs.'),
-      will_delegate: z.boolean().optional().describe('Whether the agent means to pass a part on to others.'),
-      estimated_duration_seconds: z
-        .number()
-        .int()
-        .min(1)
-        .max(MISSION_SECONDS_MAX)
-        .optional()
-        .describe('How long the mission may take, for whoever reads the log.'),
-    })
+  intent: intentShape.optional().describe('Required unless the agent is in standard mode.'),
+  scopes: SCOPES.describe('service:resource:verb; all grants if left out.'),
+  constraints: constraintsGiven.describe('Every call must meet all of them.'),
+  ttl_seconds: ttlSeconds.describe(
+    'Life of the passport; passports.ttl of the config if left out, and never above ttl_max.',
+  ),
+  checkpoint_interval_seconds: checkpointIntervalSeconds,
+});
+
+export const delegateInput = z.strictObject({
+  parent_token: TOKEN.optional().meta({
+    description:
+      'The passport to delegate from, a JWT. Leave it out where the passport of the transport is meant.',
+    writeOnly: true,
+  }),
+  parent_jti: z
+    .string()
+    .max(ID_CHARS_MAX)
     .optional()
-    .describe('Required unless the agent is in standard mode.'),
-  scopes: z
-    .array(z.string().max(SCOPE_CHARS_MAX))
-    .max(LIST_MEMBERS_MAX)
+    .describe('The same by its id, pp_…: for the caller that minted it, or whose own passport it is.'),
+  child_agent_id: z
+    .string()
+    .min(1)
+    .max(ID_CHARS_MAX)
+    .describe('Agent that gets the passport, by id or name.'),
+  intent: intentShape
     .optional()
-    .describe('service:resource:verb; all grants if left out.'),
-  constraints: z
-    .array(
-      z.strictObject({
-        service: z.string().max(SERVICE_NAME_CHARS_MAX).describe('Service whose calls are constrained.'),
-        path: z.string().max(SCOPE_CHARS_MAX).describe(CONSTRAINED),
-        op: z.enum(OPERATORS).describe(OPERATOR),
-        value: z
-          .union([...scalars, z.array(scalar).max(LIST_MEMBERS_MAX)])
-          .optional()
-          .describe('Value to compare with; a list for in and not_in, none for exists and absent.'),
-      }),
-    )
-    .max(LIST_MEMBERS_MAX)
-    .optional()
-    .describe('Every call must meet all of them.'),
-  ttl_seconds: z
-    .number()
-    .int()
-    .min(PASSPORT_TTL_SECONDS_MIN)
-    .max(PASSPORT_TTL_SECONDS_MAX)
-    .optional()
-    .describe('Life of the passport; passports.ttl of the config if left out, and never above ttl_max.'),
-  checkpoint_interval_seconds: z
-    .number()
-    .int()
-    .min(PASSPORT_TTL_SECONDS_MIN)
-    .max(PASSPORT_TTL_SECONDS_MAX)
-    .optional()
-    .describe('How often the agent means to report; stands in the claims.'),
+    .describe('What the other agent is to do. Required unless it is in standard mode.'),
+  scopes: SCOPES.describe(
+    'Scopes within those of the parent and of the other agent; all of these if left out.',
+  ),
+  constraints: constraintsGiven.describe('Further conditions, beside all those of the parent.'),
+  ttl_seconds: ttlSeconds.describe(
+    'Life of the new passport; passports.ttl of the config if left out. It ends with its parent at the latest.',
+  ),
+  checkpoint_interval_seconds: checkpointIntervalSeconds,
+});
+
+export const refreshInput = z.strictObject({
+  token: TOKEN.optional().meta({
+    description: 'The passport to refresh, a JWT; up to a day after its end. Give token or jti.',
+    writeOnly: true,
+  }),
+  jti: z.string().max(ID_CHARS_MAX).optional().describe('The same by its id, pp_….'),
+  ttl_seconds: ttlSeconds.describe(
+    'Life of the new passport; that of the old one if left out. It ends with its mission at the latest.',
+  ),
 });
 
 const constraintsShape = z
@@ -210,6 +253,13 @@ export const ISSUE_EXAMPLE: z.input<typeof issueInput> = {
   scopes: ['billing:invoices:read'],
   constraints: [{ service: 'billing', path: 'query.customer', op: 'eq', value: 'cus_42' }],
 };
+export const DELEGATE_EXAMPLE: z.input<typeof delegateInput> = {
+  parent_jti: 'pp_1f2e3d4c5b6a79880716253443526170',
+  child_agent_id: 'support-bot',
+  intent: { summary: 'Look invoice in_7 up', services: ['billing'] },
+  scopes: ['billing:invoices:read'],
+  constraints: [{ service: 'billing', path: 'query.customer', op: 'eq', value: 'cus_42' }],
+};
 export const TOKEN_EXAMPLE = 'eyJ.EXAMPLE.not-a-real-passport';
 
 export const CLAIMS_EXAMPLE: z.output<typeof claimsShape> = {
@@ -259,3 +309,19 @@ export const showIssued = (row: PassportRow, token: string): Shown<z.infer<typeo
   token,
   ...showListed(row),
 });
+
+/** What a caller gave, with a value that was not given left absent, so that `exists` and `absent` carry none. */
+export const constraintsOf = (
+  given: z.infer<typeof constraintsGiven> = [],
+): readonly (Constraint & { readonly service: string })[] =>
+  given.map(({ value, ...rest }) => (value === undefined ? rest : { ...rest, value }));
+
+export const intentGiven = (given: z.infer<typeof intentShape> | undefined): Intent | undefined =>
+  given === undefined
+    ? undefined
+    : {
+        summary: given.summary,
+        services: given.services,
+        willDelegate: given.will_delegate ?? false,
+        estimatedDurationSeconds: given.estimated_duration_seconds,
+      };

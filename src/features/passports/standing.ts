@@ -89,8 +89,10 @@ async function renew(
   const services = agent.grants.map(({ service, scopes }) => ({ service, scopes, constraints }));
   const names = services.map(({ service }) => service);
   const intent = { summary, services: names, willDelegate: false, estimatedDurationSeconds: undefined };
-  const plan = { agent, services, intent, ttlSeconds: deps.ttlSeconds(), mintedBy: request.key };
-  const next = newPassport({ ...plan, sessionId: row?.session_id, standing: true }, deps.host);
+  const plan = { agent, mode: agent.mode, services, intent, ttlSeconds: deps.ttlSeconds() };
+  // Its renewals are its checkpoints: it lives until the next one is due.
+  const term = { checkpointInterval: null, mintedBy: request.key };
+  const next = newPassport({ ...plan, ...term, sessionId: row?.session_id, standing: true }, deps.host);
   const entry = deps.draft({
     layer: 'vault',
     action: row === undefined ? 'passport.issue' : 'passport.checkpoint',

@@ -106,6 +106,32 @@ export const guardRenewal = (jti: string): Statement =>
     db.updateTable('passports').set({ standing: 1 }).where('jti', '=', jti).where('revoked_at', 'is', null),
     1,
   );
+/** Changes nothing, and rolls its unit back if the passport was ended meanwhile, by whomever. */
+export const guardLive = (jti: string): Statement =>
+  statement(
+    db
+      .updateTable('passports')
+      .set((row) => ({ depth: row.ref('depth') }))
+      .where('jti', '=', jti)
+      .where('revoked_at', 'is', null)
+      .where('ended_at', 'is', null),
+    1,
+  );
+/** Live passports that were delegated from this one, by the index of parents. */
+export async function countChildren(
+  reader: Reader,
+  { jti, nowMs }: { readonly jti: string; readonly nowMs: number },
+): Promise<number> {
+  const row = await reader.first(
+    db
+      .selectFrom('passports')
+      .select((of) => of.fn.countAll<number>().as('count'))
+      .where('parent_jti', '=', jti)
+      .where('expires_at', '>', nowMs)
+      .where('revoked_at', 'is', null),
+  );
+  return row?.count ?? 0;
+}
 /** Earlier generations that are over leave the standing session, so that it stays a handful of rows (invariant 9). */
 export const retireStanding = (mintedBy: string, agentId: string, nowMs: number): Statement =>
   statement(

@@ -160,8 +160,10 @@ function missionProblem(stk: Members): string | undefined {
   const { checkpoint_interval, parent_jti, chain } = stk;
   if (!(checkpoint_interval === null || isTime(checkpoint_interval))) return 'checkpoint';
   const isJti = (value: unknown): boolean => matches(value, JTI);
-  const linked = (parent_jti === null || isJti(parent_jti)) && Array.isArray(chain) && chain.every(isJti);
-  return linked ? undefined : 'chain';
+  if (!Array.isArray(chain) || !chain.every(isJti)) return 'chain';
+  // The chain is whole: as long as the depth says, each passport once, the parent last.
+  const whole = chain.length === stk['delegation_depth'] && new Set(chain).size === chain.length;
+  return whole && parent_jti === (chain.at(-1) ?? null) ? undefined : 'chain';
 }
 
 function isServiceClaim(value: unknown): boolean {

@@ -52,16 +52,27 @@ export function createPassportVerifier(given: Deps): PassportVerifier {
       const claims = open(token);
       if (!claims.ok) return claims;
       const time = judgeTime(claims.value, deps.host.nowMs());
-      return time.ok ? live(deps, claims.value.jti) : time;
+      const over = !time.ok && time.fault.code === 'PASSPORT_EXPIRED';
+      if (!time.ok && !(over && wasExtended(deps, claims.value.jti))) return time;
+      return live(deps, { jti: claims.value.jti });
     },
-    byJti: (jti) => live(deps, jti),
+    byJti: (jti) => live(deps, { jti }),
   };
 }
 
 type Judging = Deps & { readonly narrowed: ReturnType<typeof createNarrowing> };
 
-function live(deps: Judging, jti: string): Result<LivePassport> {
+/** A checkpoint has moved the end of the lease, and a token cannot move its own: the row says when it is over. */
+const wasExtended = ({ reader }: Deps, jti: string): boolean =>
+  (passportBy(reader, jti)?.last_checkpoint_at ?? null) !== null;
+
+/** `depth`: what a child says its parent has; it grows smaller with every step, so that no row leads in a circle. */
+type Named = { readonly jti: string; readonly depth?: number };
+
+function live(deps: Judging, { jti, depth }: Named): Result<LivePassport> {
   const row = passportBy(deps.reader, jti);
+  if (row !== undefined && depth !== undefined && row.depth !== depth)
+    return refuse(new Fault('PASSPORT_INVALID', { detail: 'the chain does not fit together' }));
   if (row === undefined) return refuse(new Fault('PASSPORT_INVALID', { detail: 'unknown jti' }));
   if (row.revoked_at !== null)
     return refuse(new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'revoked' }));
@@ -75,23 +86,46 @@ function live(deps: Judging, jti: string): Result<LivePassport> {
   if (agent === undefined) return refuse(new Fault('PASSPORT_REVOKED', { detail: 'the agent is gone' }));
   if (agent.status === 'blocked')
     return refuse(new Fault('PASSPORT_BLOCKED', { detail: 'the agent is blocked' }));
-  return ok(deps.narrowed(row, agent));
+  if (row.parent_jti === null) return ok(deps.narrowed(row, agent, undefined));
+  const above = live(deps, { jti: row.parent_jti, depth: row.depth - 1 });
+  return above.ok ? ok(deps.narrowed(row, agent, above.value)) : orphaned(row, above.fault);
 }
 
-/** What a row holds under an agent's grants, read once for as long as both are the same. */
-function createNarrowing(): (row: PassportRow, agent: Agent) => LivePassport {
-  const known = new WeakMap<PassportRow, { readonly grants: unknown; readonly live: LivePassport }>();
-  return (row, { grants, mode }) => {
+/** A delegated passport borrows its authority: with any passport above it, it is over (invariant 4). */
+function orphaned({ parent_jti }: PassportRow, { code, detail = '' }: Fault): Result<never> {
+  return refuse(
+    new Fault(code === 'PASSPORT_EXPIRED' ? code : 'PASSPORT_REVOKED', {
+      detail: `parent ${parent_jti ?? ''}: ${detail}`,
+      next: 'The passport that it was delegated from is over. Ask whoever delegated it for another one.',
+    }),
+  );
+}
+
+type Narrowed = {
+  readonly grants: unknown;
+  readonly above: LivePassport | undefined;
+  readonly live: LivePassport;
+};
+
+/** What a row holds under its agent's grants and under its parent, read once for as long as all of them are the same. */
+function createNarrowing() {
+  const known = new WeakMap<PassportRow, Narrowed>();
+  return (row: PassportRow, { grants, mode }: Agent, above: LivePassport | undefined): LivePassport => {
     const held = known.get(row);
-    const wanted = stricter(row.mode, mode);
-    if (held?.grants === grants && held.live.mode === wanted) return held.live;
-    const live = { ...liveOf(row, narrow(servicesOf(row), grants)), mode: wanted };
-    known.set(row, { grants, live });
+    const wanted = stricter(stricter(row.mode, mode), above?.mode ?? mode);
+    if (held?.grants === grants && held.above === above && held.live.mode === wanted) return held.live;
+    const live = { ...liveOf(row, narrow(servicesOf(row), grants), above), mode: wanted };
+    known.set(row, { grants, above, live });
     return live;
   };
 }
 
-export function liveOf(row: PassportRow, services: readonly PassportService[]): LivePassport {
+function liveOf(
+  row: PassportRow,
+  held: readonly PassportService[],
+  above: LivePassport | undefined,
+): LivePassport {
+  const services = above === undefined ? held : narrow(held, above.services);
   return {
     jti: row.jti,
     sessionId: row.session_id,
@@ -100,12 +134,14 @@ export function liveOf(row: PassportRow, services: readonly PassportService[]): 
     mode: row.mode,
     services,
     intent: intentOf(row),
-    expiresAtMs: row.expires_at,
+    expiresAtMs: Math.min(row.expires_at, above?.expiresAtMs ?? row.expires_at),
+    missionEndsAtMs: row.mission_ends_at,
     mintedBy: row.minted_by,
+    ancestors: above === undefined ? [] : [above.jti, ...above.ancestors],
   };
 }
 
-/** What the passport holds and the agent still has. */
+/** What is held and also granted; constraints stay those of the holder. */
 function narrow(held: readonly PassportService[], grants: readonly Grant[]): readonly PassportService[] {
   return held.flatMap((entry) => {
     const granted = grants.find(({ service }) => service === entry.service)?.scopes ?? [];

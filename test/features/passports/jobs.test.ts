@@ -70,7 +70,8 @@ type Given = Partial<PassportRow> & { readonly key?: string };
 
 /** Mints a passport as its two verbs do: the row and its entry. */
 async function mint({ key = 'key_one', ...given }: Given = {}): Promise<PassportRow> {
-  const plan = { agent: AGENT, services: [], intent: undefined, ttlSeconds: TTL_MS / 1_000, mintedBy: key };
+  const agent = { agent: AGENT, mode: AGENT.mode, services: [], intent: undefined };
+  const plan = { ...agent, ttlSeconds: TTL_MS / 1_000, checkpointInterval: null, mintedBy: key };
   const row = { ...newPassport({ ...plan, sessionId: undefined, standing: false }, host), ...given };
   const fields = { session_id: row.session_id, passport_jti: row.jti, agent_id: row.agent_id };
   await apply([insertPassport(row)], {

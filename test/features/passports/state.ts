@@ -7,6 +7,7 @@ import { agentOperations } from '#features/agents/operations.ts';
 import { type AgentRow, insertAgent, updateAgent } from '#features/agents/store.ts';
 import { draftEntry } from '#features/audit/entry.ts';
 import { migrations as keyMigrations } from '#features/keys/migrations.ts';
+import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { migrations as passportMigrations } from '#features/passports/migrations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { createStanding } from '#features/passports/standing.ts';
@@ -36,6 +37,8 @@ type World = {
   agents: Map<string, AgentSettings>;
   ceiling: AgentSettings;
   ttlSeconds: number;
+  missionSeconds: number;
+  checkpointIntervalSeconds: number;
 };
 export type State = ReturnType<typeof openState>;
 
@@ -83,6 +86,9 @@ export function openState() {
     agents: new Map(),
     ceiling: { mode: undefined, services: [] },
     ttlSeconds: 900,
+    missionSeconds: 86_400,
+    // As long as the lifetime: most tests are about other ends than a missed report.
+    checkpointIntervalSeconds: 3600,
   };
   const entries: EntryDraft[] = [];
   const commit = async (unit: Unit): Promise<Result<Committed>> => {
@@ -108,6 +114,13 @@ export function openState() {
     const compiled = compileConstraint(constraint);
     return 'problem' in compiled ? compiled.problem : undefined;
   };
+  const terms = () => ({
+    ttlSeconds: world.ttlSeconds,
+    ttlSecondsMax: 3600,
+    missionSeconds: world.missionSeconds,
+    checkpointIntervalSeconds: world.checkpointIntervalSeconds,
+  });
+  const passports = { reader, host, keys, issuer, findAgent, terms, constraintProblem, verifier };
   const operations = [
     ...agentOperations({
       directory,
@@ -116,17 +129,8 @@ export function openState() {
       revokePassports: (agentId, reason) => revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason }),
       releaseStanding: (agentId) => releaseStanding(agentId),
     }),
-    ...passportOperations({
-      reader,
-      host,
-      keys,
-      issuer,
-      findAgent,
-      ttl: () => ({ ttlSeconds: world.ttlSeconds, ttlSecondsMax: 3600 }),
-      constraintProblem,
-      verifier,
-      keyEnded,
-    }),
+    ...passportOperations(passports),
+    delegationOperation(passports),
   ];
   const close = () => db.close();
   return { reader, host, key, world, entries, commit, directory, verifier, standing, operations, close };

@@ -140,7 +140,11 @@ describe('the parameters of a command', () => {
     const secrets = describedOperations().flatMap((one) =>
       fieldsOf(one).options.flatMap(({ name, kind }) => (kind === 'secret' ? [`${one.name} ${name}`] : [])),
     );
-    assert.deepEqual(secrets.sort(), ['stack_set_secret value', 'stack_verify_passport token']);
+    assert.deepEqual(secrets.sort(), [
+      'stack_delegate_passport parent_token',
+      'stack_set_secret value',
+      'stack_verify_passport token',
+    ]);
   });
 });
 
