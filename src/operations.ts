@@ -3,11 +3,13 @@ import { agentKeyOperations } from '#features/agent-keys/operations.ts';
 import { forgetAgentKeys } from '#features/agent-keys/store.ts';
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
+import { blockAgent } from '#features/agents/store.ts';
 import { auditOperations } from '#features/audit/operations.ts';
-import { lastEntryMs } from '#features/audit/store.ts';
+import { hasEvents, lastEntryMs } from '#features/audit/store.ts';
 import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
+import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
@@ -80,6 +82,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     ...agentKeyOperations({ reader, host, findAgent: directory.find }),
     ...passportOperations(passports),
     delegationOperation(passports),
+    ...missionOperations({ ...passports, blockAgent, wasNoticed: (jti) => hasEvents(reader, jti) }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({
       reader,

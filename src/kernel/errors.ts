@@ -119,6 +119,11 @@ export const REFUSALS = {
     message: 'There is no such thing, or it belongs to another.',
     next: 'Check the id or name; the list routes show what exists.',
   },
+  CHECKPOINT_NOT_AVAILABLE: {
+    status: 404,
+    message: 'A passport of an agent in standard mode has no checkpoints and no checkout.',
+    next: 'Go on without: the passport ends by its time. Missions need an agent in enforced or logged mode.',
+  },
   METHOD_NOT_ALLOWED: {
     status: 405,
     message: 'This route does not take this method.',

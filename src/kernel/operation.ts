@@ -55,6 +55,8 @@ export type Outcome<Output> = {
   readonly committed?: true;
   /** Fields of the audit entry that only the verb knows. Reads leave it out. */
   readonly entry?: Partial<EntryDraft>;
+  /** What was noticed: entries of their own, in the same unit. */
+  readonly events?: readonly (Partial<EntryDraft> & { readonly action: string })[];
 };
 
 export type Route = {

@@ -216,8 +216,10 @@ type Done = { readonly from: From; readonly outcome: Outcome<unknown> };
 async function record(deps: Deps, operation: Operation, { from, outcome }: Done): Promise<Result<Answer>> {
   const nothing = outcome.committed === true || operation.effect === 'read';
   if (nothing && outcome.changes.length === 0) return ok(answerOf(outcome));
-  const entry = deps.draft(entryFields(operation, from, outcome));
-  const committed = await deps.committer.commit({ statements: outcome.changes, entries: [entry] });
+  const fields = entryFields(operation, from, outcome);
+  const events = (outcome.events ?? []).map((event) => deps.draft({ ...fields, detail: {}, ...event }));
+  const entries = [deps.draft(fields), ...events];
+  const committed = await deps.committer.commit({ statements: outcome.changes, entries });
   if (!committed.ok) return committed;
   await deps.committed(operation.action);
   return ok(answerOf(outcome));

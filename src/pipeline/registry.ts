@@ -17,6 +17,8 @@ const DEFAULT_ORDER = [
   'stack_delegate_passport',
   'stack_revoke_passport',
   'stack_proxy_request',
+  'stack_checkpoint',
+  'stack_checkout',
 ] as const;
 
 export function createRegistry(operations: readonly Operation[]): Registry {

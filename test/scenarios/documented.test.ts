@@ -30,6 +30,7 @@ before(async () => {
     secret: { vault: ledger }
     actions: { "ledger:calls:read": [ "GET /**" ] }`,
     agents: `
+  easy: { mode: standard }
   worker: { mode: enforced, services: { ledger: [ "ledger:calls:read" ] } }
   "*": { mode: logged, services: {} }`,
   });
@@ -156,6 +157,21 @@ describe('every verb answers as its documents say', () => {
     await byKey('/v1/passports/delegate', 'FORBIDDEN', { headers, body: foreign });
     for (let hop = 1; hop <= 4; hop += 1) ({ token } = await delegate(201));
     await delegate('DELEGATION_DEPTH_EXCEEDED');
+  });
+
+  it('missions', async () => {
+    const body = { agent: 'worker', intent: { summary: 'read', services: ['ledger'] } };
+    const { jti } = await byKey('/v1/passports/issue', 201, { body });
+    const at = (of: unknown, verb: string) => `/v1/passports/${String(of)}/${verb}`;
+    const easy = await byKey('/v1/passports/issue', 201, { body: { agent: 'easy' } });
+    for (const verb of ['checkpoint', 'checkout']) {
+      const report = { services_used: ['ledger'], actions_count: 1 };
+      await byKey(at('pp_none', verb), 'NOT_FOUND', { body: report });
+      await byKey(at(easy['jti'], verb), 'CHECKPOINT_NOT_AVAILABLE', { body: report });
+      const headers = { 'x-stack-agent': 'other' };
+      await byKey(at(jti, verb), 'FORBIDDEN', { headers, body: report });
+      await byKey(at(jti, verb), 200, { body: report });
+    }
   });
 
   it('keys', async () => {

@@ -45,5 +45,6 @@ export function insertAgentWithin(row: AgentRow, agentsMax: number): Statement {
 }
 export const updateAgent = (id: string, change: Partial<AgentRow>): Statement =>
   statement(db.updateTable('agents').set(change).where('id', '=', id), 1);
+export const blockAgent = (id: string): Statement => updateAgent(id, { status: 'blocked' });
 export const deleteAgent = (id: string): Statement =>
   statement(db.deleteFrom('agents').where('id', '=', id), 1);

@@ -147,6 +147,19 @@ export async function lastEntryMs(reader: Reader, actorId: string): Promise<numb
   return row?.timestamp;
 }
 
+/** Whether anything was noticed under this passport: the first event that the index of its entries leads to. */
+export async function hasEvents(reader: Reader, passportJti: string): Promise<boolean> {
+  const row = await reader.first(
+    db
+      .selectFrom('audit_entries')
+      .select('seq')
+      .where('passport_jti', '=', passportJti)
+      .where('action', 'like', 'event.%')
+      .limit(1),
+  );
+  return row !== undefined;
+}
+
 /** When the last entry was written; undefined where there is none. */
 export async function newestEntryMs(reader: Reader): Promise<number | undefined> {
   const row = await reader.first(

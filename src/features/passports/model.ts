@@ -33,17 +33,18 @@ export type LivePassport = {
   readonly intent: Intent | undefined;
   readonly expiresAtMs: number;
   readonly missionEndsAtMs: number;
+  /** `undefined`: it is the first of its chain. */
+  readonly parentEndsAtMs: number | undefined;
   /** The key or person that minted it, or the first of its chain. */
   readonly mintedBy: string;
   /** Passports that it was delegated from, the direct parent first. All of them were live just now. */
   readonly ancestors: readonly string[];
 };
 
-/** The claim `chain` of what is delegated from it: the first passport first, the direct parent last. */
-export const chainBelow = ({ jti, ancestors }: LivePassport): readonly string[] => [
-  ...[...ancestors].reverse(),
-  jti,
-];
+/** The claim `chain`: the first passport first, the direct parent last. */
+export const chainAbove = ({ ancestors }: LivePassport): readonly string[] => [...ancestors].reverse();
+/** The same of what is delegated from it. */
+export const chainBelow = (parent: LivePassport): readonly string[] => [...chainAbove(parent), parent.jti];
 
 /**
  * Whether whoever holds one passport may name another in its place: itself, or what descends from it. The first of a session

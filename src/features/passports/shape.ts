@@ -65,7 +65,7 @@ const checkpointIntervalSeconds = z
   .max(PASSPORT_TTL_SECONDS_MAX)
   .optional()
   .describe(
-    'How often the agent reports; passports.checkpoint_interval of the config if left out. In ' +
+    'How often the agent reports with stack_checkpoint; passports.checkpoint_interval of the config if left out. In ' +
       'enforced mode the passport lives no longer than this without a report.',
   );
 const TOKEN = z.string().max(CALL_TEXT_CHARS_MAX);

@@ -1,5 +1,6 @@
 // The SQL of passports.
 import { sql } from 'kysely';
+import { DELEGATION_HOPS_MAX } from '#kernel/limits.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { compiler, lookup, type Reader, statement } from '#platform/storage/compiler.ts';
 import type { Intent, PassportService } from './model.ts';
@@ -117,6 +118,43 @@ export const guardLive = (jti: string): Statement =>
       .where('ended_at', 'is', null),
     1,
   );
+/** A checkpoint; counts only while the passport is live, so that none that died comes back. */
+export const extendLease = ({ jti, expires_at, last_checkpoint_at }: PassportRow): Statement =>
+  statement(
+    db
+      .updateTable('passports')
+      .set({ expires_at, last_checkpoint_at })
+      .where('jti', '=', jti)
+      .where('revoked_at', 'is', null)
+      .where('ended_at', 'is', null)
+      .where('expires_at', '>', last_checkpoint_at ?? 0),
+    1,
+  );
+/** X-Stack-Agent begins another session afterwards. */
+export const checkOut = (jti: string, nowMs: number): Statement =>
+  statement(
+    db
+      .updateTable('passports')
+      .set({ ended_at: nowMs, ended_by: 'checkout', standing: 0 })
+      .where('jti', '=', jti)
+      .where('revoked_at', 'is', null)
+      .where('ended_at', 'is', null),
+    1,
+  );
+
+/** Whether `jti` is `above`, or descends from it. Four hops at most; a chain that is longer is none of ours. */
+export function descendsFrom(
+  reader: Reader,
+  { jti, above }: { readonly jti: string; readonly above: string },
+): boolean {
+  let at = passportBy(reader, jti);
+  for (let hops = 0; at !== undefined && hops <= DELEGATION_HOPS_MAX; hops += 1) {
+    if (at.jti === above) return true;
+    at = at.parent_jti === null ? undefined : passportBy(reader, at.parent_jti);
+  }
+  return false;
+}
+
 /** Live passports that were delegated from this one, by the index of parents. */
 export async function countChildren(
   reader: Reader,

@@ -136,6 +136,7 @@ function liveOf(
     intent: intentOf(row),
     expiresAtMs: Math.min(row.expires_at, above?.expiresAtMs ?? row.expires_at),
     missionEndsAtMs: row.mission_ends_at,
+    parentEndsAtMs: above?.expiresAtMs,
     mintedBy: row.minted_by,
     ancestors: above === undefined ? [] : [above.jti, ...above.ancestors],
   };

@@ -4,11 +4,12 @@ import { createAgentDirectory } from '#features/agents/directory.ts';
 import { migrations as agentMigrations } from '#features/agents/migrations.ts';
 import type { AgentSettings, Grant, Mode } from '#features/agents/model.ts';
 import { agentOperations } from '#features/agents/operations.ts';
-import { type AgentRow, insertAgent, updateAgent } from '#features/agents/store.ts';
+import { type AgentRow, blockAgent, insertAgent, updateAgent } from '#features/agents/store.ts';
 import { draftEntry } from '#features/audit/entry.ts';
 import { migrations as keyMigrations } from '#features/keys/migrations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { migrations as passportMigrations } from '#features/passports/migrations.ts';
+import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
@@ -120,6 +121,8 @@ export function openState() {
     missionSeconds: world.missionSeconds,
     checkpointIntervalSeconds: world.checkpointIntervalSeconds,
   });
+  const wasNoticed = async (jti: string) =>
+    entries.some((entry) => entry.passport_jti === jti && entry.action.startsWith('event.'));
   const passports = { reader, host, keys, issuer, findAgent, terms, constraintProblem, verifier };
   const operations = [
     ...agentOperations({
@@ -131,6 +134,7 @@ export function openState() {
     }),
     ...passportOperations(passports),
     delegationOperation(passports),
+    ...missionOperations({ ...passports, blockAgent, wasNoticed }),
   ];
   const close = () => db.close();
   return { reader, host, key, world, entries, commit, directory, verifier, standing, operations, close };
@@ -185,7 +189,12 @@ export async function act(
   const invocation = { caller, input: parsed.data, nowMs: state.host.nowMs(), trace: TRACE, signal };
   const ran: Result<Outcome<unknown>> = await operation.run(invocation);
   if (!ran.ok) return ran;
-  const committed = await state.commit({ statements: ran.value.changes, entries: [] });
+  const { entry, events = [] } = ran.value;
+  const said = entry === undefined ? events : [{ action: operation.action, ...entry }, ...events];
+  const entries = said.map((fields) =>
+    draftEntry({ entry_id: '', timestamp: state.host.nowMs(), ...fields }),
+  );
+  const committed = await state.commit({ statements: ran.value.changes, entries });
   if (!committed.ok) return committed;
   return ok({ output: operation.output.parse(ran.value.output) as Shown, status: ran.value.status ?? 200 });
 }
