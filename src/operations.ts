@@ -11,6 +11,7 @@ import { keyOperations } from '#features/keys/operations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
+import { refreshOperation } from '#features/passports/refresh-operations.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
@@ -82,6 +83,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     ...agentKeyOperations({ reader, host, findAgent: directory.find }),
     ...passportOperations(passports),
     delegationOperation(passports),
+    refreshOperation(passports),
     ...missionOperations({ ...passports, blockAgent, wasNoticed: (jti) => hasEvents(reader, jti) }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({

@@ -52,7 +52,7 @@ export const REFUSALS = {
   PASSPORT_EXPIRED: {
     status: 401,
     message: 'The passport has expired.',
-    next: 'Issue a new passport with stack_issue_passport.',
+    next: 'Refresh it with stack_refresh_passport and the key that minted it, or issue a new one with stack_issue_passport.',
   },
   PASSPORT_REVOKED: {
     status: 401,

@@ -15,6 +15,7 @@ const DEFAULT_ORDER = [
   'stack_register_agent',
   'stack_issue_passport',
   'stack_delegate_passport',
+  'stack_refresh_passport',
   'stack_revoke_passport',
   'stack_proxy_request',
   'stack_checkpoint',

@@ -159,6 +159,18 @@ describe('every verb answers as its documents say', () => {
     await delegate('DELEGATION_DEPTH_EXCEEDED');
   });
 
+  it('refresh', async () => {
+    const body = { agent: 'worker', intent: { summary: 'read', services: ['ledger'] }, ttl_seconds: 60 };
+    const { jti, token } = await byKey('/v1/passports/issue', 201, { body });
+    const refresh = (expected: Expected, asked: Json, headers: Record<string, string> = {}) =>
+      byKey('/v1/passports/refresh', expected, { headers, body: asked });
+    await refresh('NOT_FOUND', { jti: 'pp_none' });
+    await refresh('PASSPORT_INVALID', { token: `${String(token)}x` });
+    await refresh('FORBIDDEN', { jti }, { 'x-stack-agent': 'other' });
+    await refresh(201, { token });
+    await refresh('PASSPORT_REVOKED', { jti });
+  });
+
   it('missions', async () => {
     const body = { agent: 'worker', intent: { summary: 'read', services: ['ledger'] } };
     const { jti } = await byKey('/v1/passports/issue', 201, { body });

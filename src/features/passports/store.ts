@@ -155,6 +155,24 @@ export function descendsFrom(
   return false;
 }
 
+/** Ends a passport in favour of another one; only one of two refreshes at once gets a row. */
+export const succeed = (
+  jti: string,
+  { successor, nowMs }: { readonly successor: string; readonly nowMs: number },
+): Statement =>
+  statement(
+    db
+      .updateTable('passports')
+      .set({ ended_at: nowMs, ended_by: 'refresh', successor_jti: successor })
+      .where('jti', '=', jti)
+      .where('revoked_at', 'is', null)
+      .where('ended_at', 'is', null),
+    1,
+  );
+/** What was delegated from a passport goes on under its successor, within its own lease. */
+export const moveChildren = (from: string, to: string): Statement =>
+  statement(db.updateTable('passports').set({ parent_jti: to }).where('parent_jti', '=', from));
+
 /** Live passports that were delegated from this one, by the index of parents. */
 export async function countChildren(
   reader: Reader,

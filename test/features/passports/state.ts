@@ -11,6 +11,7 @@ import { delegationOperation } from '#features/passports/delegation-operations.t
 import { migrations as passportMigrations } from '#features/passports/migrations.ts';
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
+import { refreshOperation } from '#features/passports/refresh-operations.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
@@ -134,6 +135,7 @@ export function openState() {
     }),
     ...passportOperations(passports),
     delegationOperation(passports),
+    refreshOperation(passports),
     ...missionOperations({ ...passports, blockAgent, wasNoticed }),
   ];
   const close = () => db.close();

@@ -142,6 +142,7 @@ describe('the parameters of a command', () => {
     );
     assert.deepEqual(secrets.sort(), [
       'stack_delegate_passport parent_token',
+      'stack_refresh_passport token',
       'stack_set_secret value',
       'stack_verify_passport token',
     ]);
