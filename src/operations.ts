@@ -5,13 +5,14 @@ import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { blockAgent } from '#features/agents/store.ts';
 import { auditOperations } from '#features/audit/operations.ts';
-import { hasEvents, lastEntryMs } from '#features/audit/store.ts';
+import { hasEvents, lastEntryMs, sessionEntries } from '#features/audit/store.ts';
 import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { refreshOperation } from '#features/passports/refresh-operations.ts';
+import { reportOperation } from '#features/passports/report-operation.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
@@ -21,6 +22,7 @@ import type { Keyring } from '#features/vault/keyring.ts';
 import { keyringOperations } from '#features/vault/keyring-operations.ts';
 import { secretOperations } from '#features/vault/operations.ts';
 import type { SigningKeys } from '#features/vault/signing-keys.ts';
+import { REPORT_ENTRIES_MAX } from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { proxyOperation } from '#pipeline/proxy-operation.ts';
@@ -84,6 +86,11 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     ...passportOperations(passports),
     delegationOperation(passports),
     refreshOperation(passports),
+    reportOperation({
+      reader,
+      verifier,
+      missionLog: (sessionId) => sessionEntries(reader, { sessionId, limit: REPORT_ENTRIES_MAX }),
+    }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed: (jti) => hasEvents(reader, jti) }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({

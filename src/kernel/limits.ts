@@ -65,6 +65,8 @@ export const CONSTRAINTS_WITH_ANCESTORS_MAX = 128;
 export const DELEGATIONS_PER_PASSPORT_MAX = 100;
 /** Entries of one mission that a report is made from: the newest. */
 export const REPORT_ENTRIES_MAX = 5_000;
+/** Passports of one session that a report follows. */
+export const REPORT_PASSPORTS_MAX = 1_000;
 /** Of these, calls that it lists one by one. */
 export const REPORT_CALLS_MAX = 200;
 /** A standing passport is renewed so long before its end, so that no call meets an ended one. */

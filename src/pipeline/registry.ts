@@ -17,6 +17,7 @@ const DEFAULT_ORDER = [
   'stack_delegate_passport',
   'stack_refresh_passport',
   'stack_revoke_passport',
+  'stack_get_passport_report',
   'stack_proxy_request',
   'stack_checkpoint',
   'stack_checkout',

@@ -171,6 +171,15 @@ describe('every verb answers as its documents say', () => {
     await refresh('PASSPORT_REVOKED', { jti });
   });
 
+  it('reports', async () => {
+    const body = { agent: 'worker', intent: { summary: 'read', services: ['ledger'] } };
+    const { jti } = await byKey('/v1/passports/issue', 201, { body });
+    const report = `/v1/passports/${String(jti)}/report`;
+    await byKey('/v1/passports/pp_none/report', 'NOT_FOUND');
+    await byKey(report, 'FORBIDDEN', { headers: { 'x-stack-agent': 'other' } });
+    await byKey(report, 200);
+  });
+
   it('missions', async () => {
     const body = { agent: 'worker', intent: { summary: 'read', services: ['ledger'] } };
     const { jti } = await byKey('/v1/passports/issue', 201, { body });

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Cell } from '#kernel/unit.ts';
 import { compiler, type Reader } from '#platform/storage/compiler.ts';
 import { ENTRY_CELLS, type Link, type Pieces, seal } from './entry.ts';
+import type { Entry } from './shape.ts';
 
 export type EntryRow = {
   seq: number;
@@ -159,6 +160,29 @@ export async function hasEvents(reader: Reader, passportJti: string): Promise<bo
   );
   return row !== undefined;
 }
+
+/** The newest entries of one session in the order of the log, and whether there are older ones. */
+export async function sessionEntries(
+  reader: Reader,
+  { sessionId, limit }: { readonly sessionId: string; readonly limit: number },
+): Promise<{ readonly entries: readonly Entry[]; readonly isCut: boolean }> {
+  const rows = await reader.all(
+    db
+      .selectFrom('audit_entries')
+      .select(['bytes', 'entry_hash'])
+      .where('session_id', '=', sessionId)
+      .orderBy('seq', 'desc')
+      .limit(limit + 1),
+  );
+  const newest = rows.slice(0, limit).reverse();
+  return { entries: newest.map(openEntry), isCut: rows.length > limit };
+}
+
+/** The bytes are ours, written by `seal` and covered by the hash beside them. */
+export const openEntry = ({ bytes, entry_hash }: Pick<EntryRow, 'bytes' | 'entry_hash'>): Entry => ({
+  ...(JSON.parse(bytes) as Omit<Entry, 'entry_hash'>),
+  entry_hash,
+});
 
 /** When the last entry was written; undefined where there is none. */
 export async function newestEntryMs(reader: Reader): Promise<number | undefined> {

@@ -136,7 +136,7 @@ const constraintsShape = z
   .describe('Conditions that every call to this service must meet.');
 const scopesShape = z.array(z.string()).describe('Scopes, service:resource:verb.');
 
-const listed = z.strictObject({
+export const listedShape = z.strictObject({
   jti: z.string().describe('Id of the passport, pp_…. It is no secret.'),
   session_id: z.string().describe('Session (mission), ses_…; all passports of one mission share it.'),
   agent_id: z.string().describe('Agent that holds it.'),
@@ -152,11 +152,11 @@ const listed = z.strictObject({
     .describe('What it lets the agent do. The live config may narrow it further.'),
 });
 
-export const issueOutput = listed.extend({
+export const issueOutput = listedShape.extend({
   token: z.string().describe('The passport itself, a JWT. Send it as passport, X-Passport-Token or Bearer.'),
 });
 export const listOutput = z.strictObject({
-  passports: z.array(listed).describe('Live passports of this page.'),
+  passports: z.array(listedShape).describe('Live passports of this page.'),
   next_cursor: z.string().nullable().describe('Give it as cursor for the next page; null at the end.'),
 });
 
@@ -234,7 +234,7 @@ export const revokeOutput = z.strictObject({
   took_ms: count('Milliseconds that it took.'),
 });
 
-export const PASSPORT_EXAMPLE: z.output<typeof listed> = {
+export const PASSPORT_EXAMPLE: z.output<typeof listedShape> = {
   jti: 'pp_9c8b7a6f5e4d3c2b1a0918273645546f',
   session_id: 'ses_6b1f2e3d4c5b6a798897a6b5c4d3e2f1',
   agent_id: 'agt_3f9a1c5e7b2d4860a1b2c3d4e5f60718',
@@ -295,7 +295,7 @@ export const CLAIMS_EXAMPLE: z.output<typeof claimsShape> = {
   },
 };
 
-export function showListed(row: PassportRow): Shown<z.infer<typeof listed>> {
+export function showListed(row: PassportRow): Shown<z.infer<typeof listedShape>> {
   return {
     jti: row.jti,
     session_id: row.session_id,

@@ -155,6 +155,19 @@ export function descendsFrom(
   return false;
 }
 
+/** The passports of one session, the older first. */
+export const sessionPassports = (
+  reader: Reader,
+  { sessionId, limit }: { readonly sessionId: string; readonly limit: number },
+): Promise<PassportRow[]> =>
+  reader.all(
+    db
+      .selectFrom('passports')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .orderBy('issued_at')
+      .limit(limit),
+  );
 /** Ends a passport in favour of another one; only one of two refreshes at once gets a row. */
 export const succeed = (
   jti: string,

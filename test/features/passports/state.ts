@@ -12,6 +12,7 @@ import { migrations as passportMigrations } from '#features/passports/migrations
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { refreshOperation } from '#features/passports/refresh-operations.ts';
+import { reportOperation } from '#features/passports/report-operation.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
@@ -124,6 +125,10 @@ export function openState() {
   });
   const wasNoticed = async (jti: string) =>
     entries.some((entry) => entry.passport_jti === jti && entry.action.startsWith('event.'));
+  const missionLog = async (sessionId: string) => ({
+    entries: entries.filter(({ session_id }) => session_id === sessionId),
+    isCut: false,
+  });
   const passports = { reader, host, keys, issuer, findAgent, terms, constraintProblem, verifier };
   const operations = [
     ...agentOperations({
@@ -136,6 +141,7 @@ export function openState() {
     ...passportOperations(passports),
     delegationOperation(passports),
     refreshOperation(passports),
+    reportOperation({ reader, verifier, missionLog }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed }),
   ];
   const close = () => db.close();
