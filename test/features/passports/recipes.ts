@@ -12,9 +12,12 @@ export type Recipe = {
   readonly note?: string;
   readonly header?: Readonly<Record<string, unknown>>;
   readonly leaf?: Readonly<Record<string, unknown>>;
+  readonly parent?: Readonly<Record<string, unknown>>;
   readonly sign?: string;
   readonly payload_raw?: string;
   readonly edit?: readonly string[];
+  readonly depth?: number;
+  readonly revoke?: 'root' | 'middle' | 'leaf';
 };
 
 export const RECIPES = (
@@ -31,9 +34,9 @@ const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 const GROUP_ORDER = (1n << 252n) + 27742317777372353535851937790883648493n;
 
 const keys = new Map<string, SigningKey>();
-/** Fixed test keys by name. */
+/** The corpus' own test keys, by name. */
 export function keyNamed(name: string): SigningKey {
-  const seed = createHash('sha256').update(`passport test key: ${name}`).digest();
+  const seed = createHash('sha256').update(`attack-corpus test key: ${name}`).digest();
   const key = keys.get(name) ?? signingKeyOf(Buffer.concat([PKCS8_ED25519, seed]));
   keys.set(name, key);
   return key;
@@ -133,7 +136,7 @@ type Parts = { readonly head: string; readonly body: string; readonly mark: stri
 const resigned = (data: string): string => b64u(sign(null, Buffer.from(data), keyNamed('issuer').privateKey));
 const opened = (part: string): Members => JSON.parse(Buffer.from(part, 'base64url').toString()) as Members;
 
-const EDITS: Readonly<Record<string, (parts: Parts) => string>> = {
+export const EDITS: Readonly<Record<string, (parts: Parts) => string>> = {
   'pad-base64': ({ head, body, mark }) =>
     `${head}.${body}${'='.repeat((4 - (body.length % 4)) % 4 || 4)}.${mark}`,
   'standard-base64': ({ head, body, mark }) => `${head}.${body}.+${mark.slice(1)}`,

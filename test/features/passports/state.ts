@@ -80,10 +80,9 @@ function memory() {
   return { db, reader, apply };
 }
 
-export function openState() {
+export function openState(key = signingKeyOf(newPrivateKeyDer())) {
   const { db, reader, apply } = memory();
   const host = clock();
-  const key = signingKeyOf(newPrivateKeyDer());
   const world: World = {
     endedKeys: new Set(),
     agents: new Map(),

@@ -20,10 +20,10 @@ const read = (token: string) => readToken(token, rules);
 
 /** Recipes that do not speak of one token as text, and where they are settled instead. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  delegation: 'this version mints no chains; a depth beyond the limit is tested below',
-  'delegation-scope': 'scopes are narrowed against the row, not between tokens of a chain',
-  'delegation-time': 'no chains',
-  'delegation-revocation': 'no chains; revocation of one passport is tested on the verifier',
+  delegation: 'we mint the chain: corpus.test.ts asks for it',
+  'delegation-scope': 'the same',
+  'delegation-time': 'the same',
+  'delegation-revocation': 'the same',
   'delegation-chain': 'no chains are presented: one token, one row',
   holder: 'passports are bearer tokens; the corpus asks to record proof of possession as a known limit',
   transport: 'where a token may stand is the surface of HTTP, not the reader',
