@@ -72,6 +72,29 @@ const issue: Act = async (stage, name) => {
   stage.journal.acknowledge({ kind: 'revocation', jti, token });
 };
 
+const mission: Act = async (stage, name) => {
+  const intent = { summary: `mission of ${name}`, services: [serviceOf(name)] };
+  const begun = await ask(stage, '/v1/passports/issue', { body: { agent: AGENT, intent } });
+  expect(begun, 201);
+  const first = { jti: String(begun.body['jti']), token: String(begun.body['token']) };
+  stage.journal.acknowledge({ kind: 'passport', jti: first.jti });
+  const parting = { parent_jti: first.jti, child_agent_id: AGENT, intent };
+  const delegated = await ask(stage, '/v1/passports/delegate', { body: parting });
+  expect(delegated, 201);
+  stage.journal.acknowledge({ kind: 'delegation', jti: String(delegated.body['jti']) });
+  const report = { services_used: [serviceOf(name)], actions_count: 1 };
+  const extended = await ask(stage, `/v1/passports/${first.jti}/checkpoint`, { body: report });
+  expect(extended, 200);
+  const untilMs = Date.parse(String(extended.body['expires_at']));
+  stage.journal.acknowledge({ kind: 'lease', jti: first.jti, untilMs });
+  const refreshed = await ask(stage, '/v1/passports/refresh', { body: { jti: first.jti } });
+  expect(refreshed, 201);
+  stage.journal.acknowledge({ kind: 'mission-end', ...first, by: 'passport.refresh' });
+  const last = { jti: String(refreshed.body['jti']), token: String(refreshed.body['token']) };
+  expect(await ask(stage, `/v1/passports/${last.jti}/checkout`, { body: {} }), 200);
+  stage.journal.acknowledge({ kind: 'mission-end', ...last, by: 'passport.checkout' });
+};
+
 const register: Act = async (stage, name) => {
   const agent = `bot-${name}`;
   const answer = await ask(stage, '/v1/agents/register', {
@@ -161,6 +184,7 @@ export const ACTS: Readonly<Record<string, Act>> = {
   'call by the path form': viaPath,
   'call by MCP': viaMcp,
   'passport issued, used and revoked': issue,
+  'mission delegated, reported, refreshed and checked out': mission,
   'agent registered': register,
   'key made and revoked': makeKey,
   'secret set': setSecret(SERVICES[0]),
@@ -181,4 +205,4 @@ export const OWN: readonly (readonly Act[])[] = [
   [makeKey],
   [register],
 ];
-export const EVERYBODYS: readonly Act[] = [issue, issue, register];
+export const EVERYBODYS: readonly Act[] = [issue, issue, mission, register];

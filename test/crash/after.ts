@@ -96,7 +96,11 @@ async function probed(stage: Stage, label: string): Promise<readonly string[]> {
   const least = Math.max(1, ...effects(stage.journal.acknowledged, 'config').map(({ version }) => version));
   if (whole === undefined || whole < least) found.push(`I10 in force is ${titles.join(', ')}, not ${least}`);
   for (const service of SERVICES) found.push(...(await credentialOf(stage, service, label)));
-  for (const { jti, token } of effects(stage.journal.acknowledged, 'revocation').slice(-REVOKED_ASKED)) {
+  const ended = [
+    ...effects(stage.journal.acknowledged, 'revocation').slice(-REVOKED_ASKED),
+    ...effects(stage.journal.acknowledged, 'mission-end').slice(-REVOKED_ASKED),
+  ];
+  for (const { jti, token } of ended) {
     const asked = await ask(stage, '/v1/passports/verify', { body: { token } });
     if (asked.body['code'] !== 'PASSPORT_REVOKED')
       found.push(`I6 passport ${jti} lives again: ${asked.text}`);

@@ -7,6 +7,9 @@ export type Effect =
   | { readonly kind: 'call'; readonly path: string }
   | { readonly kind: 'passport'; readonly jti: string }
   | { readonly kind: 'revocation'; readonly jti: string; readonly token: string }
+  | { readonly kind: 'delegation'; readonly jti: string }
+  | { readonly kind: 'lease'; readonly jti: string; readonly untilMs: number }
+  | { readonly kind: 'mission-end'; readonly jti: string; readonly token: string; readonly by: string }
   | { readonly kind: 'agent'; readonly id: string; readonly name: string }
   | { readonly kind: 'secret'; readonly service: string; readonly number: number }
   | { readonly kind: 'ring'; readonly id: string }

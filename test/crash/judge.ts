@@ -75,7 +75,7 @@ function acknowledgedRows(state: State, log: Log, { acknowledged }: Expected): r
     there ? [] : [`I1 ${what} ${id} was acknowledged and is not there`];
   const dead = (what: string, id: string, since: number | null | undefined): string[] =>
     typeof since === 'number' ? [] : [`I6 ${what} ${id} was revoked and is not`];
-  const { passports, keys, agents, rings, signing } = state;
+  const { passports, leases, keys, agents, rings, signing } = state;
   return acknowledged.flatMap(({ effect }) => {
     switch (effect.kind) {
       case 'passport':
@@ -88,6 +88,21 @@ function acknowledgedRows(state: State, log: Log, { acknowledged }: Expected): r
         return [
           ...dead('passport', effect.jti, passports.get(effect.jti)),
           ...missing('revocation', effect.jti, log.names('passport.revoke', effect.jti)),
+        ];
+      case 'delegation':
+        return missing(
+          'delegated passport',
+          effect.jti,
+          passports.has(effect.jti) && log.names('passport.delegate', effect.jti),
+        );
+      case 'lease': {
+        const extended = (leases.get(effect.jti) ?? 0) >= effect.untilMs;
+        return missing('lease of', effect.jti, extended && log.names('passport.checkpoint', effect.jti));
+      }
+      case 'mission-end':
+        return [
+          ...dead('passport', effect.jti, passports.get(effect.jti)),
+          ...missing(effect.by, effect.jti, log.names(effect.by, effect.jti)),
         ];
       case 'agent':
         return missing(

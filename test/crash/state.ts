@@ -15,7 +15,10 @@ export type State = {
   readonly entries: readonly Entry[];
   readonly head: { readonly seq: number; readonly entry_hash: string } | undefined;
   /** When each passport was revoked, by jti; null while it lives. */
+  /** When it was ended, by whomever. */
   readonly passports: ReadonlyMap<string, number | null>;
+  /** When it is over by its time. */
+  readonly leases: ReadonlyMap<string, number>;
   readonly keys: ReadonlyMap<string, number | null>;
   /** Ids by name. */
   readonly agents: ReadonlyMap<string, string>;
@@ -43,7 +46,8 @@ export function readState(db: Db): State {
       )
       .all() as Entry[],
     head: db.prepare('SELECT seq, entry_hash FROM audit_head').get() as State['head'],
-    passports: map('SELECT jti AS name, revoked_at AS value FROM passports'),
+    passports: map('SELECT jti AS name, coalesce(revoked_at, ended_at) AS value FROM passports'),
+    leases: map('SELECT jti AS name, expires_at AS value FROM passports'),
     keys: map('SELECT id AS name, revoked_at AS value FROM api_keys'),
     agents: map('SELECT name, id AS value FROM agents'),
     secrets: map('SELECT name, max(version) AS value FROM secrets GROUP BY name'),

@@ -44,6 +44,9 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
 
 let faults: Faults;
 let passport: string;
+/** Tokens of a mission: delegated, signed anew, refreshed. */
+const tokens: string[] = [];
+let reports: string[] = [];
 const told: Record<string, string> = {};
 
 before(async () => {
@@ -60,6 +63,18 @@ before(async () => {
   const intent = { summary: 'canary', services: ['bad'] };
   const issued = await ask(appliance, '/v1/passports/issue', { body: { agent: 'clerk', intent } });
   passport = String(issued.body['token']);
+  const jti = String(issued.body['jti']);
+  const mission = async (path: string, body: Json): Promise<Json> => {
+    const answer = await ask(appliance, `/v1/passports/${path}`, { body });
+    assert.ok(answer.status < 300, answer.text);
+    tokens.push(String(answer.body['token']));
+    return answer.body;
+  };
+  const part = await mission('delegate', { parent_token: passport, child_agent_id: 'clerk', intent });
+  const report = { services_used: ['bad'], actions_count: 1, summary: 'half' };
+  await mission(`${jti}/checkpoint`, report);
+  await mission('refresh', { jti: part['jti'] });
+  reports = [`/v1/passports/${jti}/report`];
 });
 after(() => faults?.dispose());
 
@@ -121,6 +136,7 @@ describe('invariant 2: a secret stands nowhere', () => {
     assert.ok(routes.length > 8);
     for (const path of [
       ...routes,
+      ...reports,
       '/healthz',
       '/readyz',
       '/metrics',
@@ -142,7 +158,8 @@ describe('invariant 2: a secret stands nowhere', () => {
     const root = (await readFile(appliance.keyFile, 'utf8')).trim().split(' ').at(-1) ?? '';
     for (const secret of [FAULT_SECRET, STORED, root]) assertAbsent(texts(), secret);
     const read = Object.entries(texts()).filter(([name]) => /^(?:local|key|log|stack|process)/.test(name));
-    for (const secret of [appliance.apiKey, passport]) assertAbsent(Object.fromEntries(read), secret);
+    for (const secret of [appliance.apiKey, passport, ...tokens])
+      assertAbsent(Object.fromEntries(read), secret);
   });
 
   it('in no file of the data, with the write-ahead log as it lies after a kill, and after the next start', async () => {
@@ -150,7 +167,14 @@ describe('invariant 2: a secret stands nowhere', () => {
     const root = (await readFile(appliance.keyFile, 'utf8')).trim().split(' ').at(-1) ?? '';
     await appliance.kill9();
     for (const round of ['killed', 'started']) {
-      for (const [at, secret] of [FAULT_SECRET, STORED, root, passport, appliance.apiKey].entries()) {
+      for (const [at, secret] of [
+        FAULT_SECRET,
+        STORED,
+        root,
+        passport,
+        ...tokens,
+        appliance.apiKey,
+      ].entries()) {
         const { searched, found } = await searchFiles(appliance.dataDir, secret);
         assert.ok(searched.some((path) => path.endsWith('-wal')) || round === 'started', searched.join());
         assert.deepEqual(found, [], `${round}, secret ${at}`);
