@@ -80,6 +80,8 @@ const FOREIGN: Readonly<Record<string, () => readonly Sending[]>> = {
   stack_get_agent: () => [{}],
   stack_update_agent: () => [{ body: { description: 'mine now' } }],
   stack_delete_agent: () => [{}],
+  stack_challenge_agent: () => [{ body: {} }],
+  stack_remove_agent_key: () => [{}],
   stack_issue_passport: () => [issue('other-one'), issue('nobody')],
   stack_list_active_passports: () => [{}],
   stack_revoke_passport: () => [{ body: {} }],

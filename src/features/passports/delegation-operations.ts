@@ -45,7 +45,7 @@ export function delegationOperation(deps: Deps): Operation {
       'Give another agent a part of your passport: a new one that holds no more, ends no later and dies with yours. Name ' +
       'the agent, and say in intent what it is to do.',
     effect: 'write',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'passports:write',
     input: delegateInput,
     output: issueOutput,

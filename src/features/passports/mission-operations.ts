@@ -97,7 +97,7 @@ function checkpointing(deps: MissionDeps): Operation {
       'Report progress on a mission: services used and actions taken since the last report. In enforced mode do it before ' +
       'expires_at; each report extends the passport, a missed one lets it die.',
     effect: 'write',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'passports:write',
     input: checkpointInput,
     output: checkpointOutput,
@@ -197,7 +197,7 @@ function checkingOut(deps: MissionDeps): Operation {
       'Report the end of a mission. The passport ends for good, with all that were delegated from it; what was noticed is ' +
       'said in bucket.',
     effect: 'write',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'passports:write',
     input: checkpointInput.extend({
       services_used: names.optional().describe('Services used since the last report.'),

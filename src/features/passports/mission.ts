@@ -52,7 +52,7 @@ export function reported({ services_used, actions_count, delegated_to, summary }
 
 const few = (names: readonly string[]): readonly string[] => names.slice(0, NOTED_NAMES_MAX);
 
-/** Contract 2: a person any, a key what it minted, a passport itself and what descends from it. */
+/** Contract 2: a person any, a key what it minted, an agent's own key its own, a passport itself and what descends from it. */
 export function missionProblem(
   caller: Caller,
   { row, isBelow }: { readonly row: PassportRow; readonly isBelow: boolean },
@@ -61,7 +61,7 @@ export function missionProblem(
   const { acting } = caller;
   if (acting !== undefined && acting.agentId !== row.agent_id && !isBelow)
     return new Fault('FORBIDDEN', { detail: 'the transport names another agent' });
-  const own = caller.kind === 'key' && row.minted_by === caller.id;
+  const own = caller.kind === 'agent_key' || row.minted_by === caller.id;
   return own || isBelow
     ? undefined
     : new Fault('NOT_FOUND', { detail: 'the passport is not of this caller' });

@@ -41,9 +41,9 @@ export function refreshOperation(deps: Deps): Operation {
     action: 'passport.refresh',
     summary:
       'Replace a passport by a new one of the same mission, before its end or up to a day after. It needs the key that ' +
-      'minted it: a passport alone cannot refresh itself. The old one ends at once.',
+      'minted it, or the own key of its agent: a passport alone cannot refresh itself. The old one ends at once.',
     effect: 'write',
-    callers: ['key', 'person'],
+    callers: ['key', 'agent_key', 'person'],
     scope: 'passports:write',
     input: refreshInput,
     output: issueOutput,
@@ -88,13 +88,17 @@ export function refreshOperation(deps: Deps): Operation {
   });
 }
 
-/** The key that minted it, also of what was delegated from that; a person any. An agent that the transport names: only its own. */
+/**
+ * The key that minted it, also of what was delegated from that; the own key of its agent, which shows the token; a person any.
+ * An agent that the transport names: only its own.
+ */
 function oldOf(deps: Deps, caller: Caller, { token, jti }: Given): Result<PassportRow> {
   if ((token === undefined) === (jti === undefined)) return unnamed('give either token or jti');
   const named = token === undefined ? ok(jti ?? '') : jtiOf(deps, token);
   if (!named.ok) return named;
   const row = passportBy(deps.reader, named.value);
-  const own = caller.kind === 'person' || row?.minted_by === caller.id;
+  const held = caller.kind === 'agent_key' && token !== undefined && row?.agent_id === caller.acting?.agentId;
+  const own = caller.kind === 'person' || row?.minted_by === caller.id || held;
   if (row === undefined || !own)
     return refuse(new Fault('NOT_FOUND', { detail: 'no such passport of this caller', next: MINTER }));
   const foreign = caller.acting !== undefined && caller.acting.agentId !== row.agent_id;

@@ -28,7 +28,7 @@ export function reportOperation({ reader, verifier, missionLog }: Deps): Operati
       'Read what became of a mission: intent, calls, delegations, checkpoints, events, totals and outcome, as data and as ' +
       'Markdown.',
     effect: 'read',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'passports:read',
     input: z.strictObject({
       jti: z.string().max(ID_CHARS_MAX).describe('Id of any passport of the mission, pp_….'),
@@ -60,8 +60,8 @@ function readProblem(caller: Caller, row: PassportRow): Fault | undefined {
   const same = acting?.sessionId !== undefined && acting.sessionId === row.session_id;
   if (kind === 'passport' && !same) return new Fault('NOT_FOUND', { detail: 'of another session' });
   if (kind === 'passport') return undefined;
-  if (row.minted_by !== caller.id && !same)
-    return new Fault('NOT_FOUND', { detail: 'minted by another caller' });
+  const own = row.minted_by === caller.id || (kind === 'agent_key' && acting?.agentId === row.agent_id);
+  if (!own && !same) return new Fault('NOT_FOUND', { detail: 'minted by another caller' });
   const foreign = acting !== undefined && acting.agentId !== row.agent_id && !same;
   return foreign ? new Fault('FORBIDDEN', { detail: 'the transport names another agent' }) : undefined;
 }

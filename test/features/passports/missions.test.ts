@@ -240,3 +240,36 @@ test('checkout of the passport behind X-Stack-Agent ends its session; the next c
   assert.notEqual(next.jti, first.jti);
   assert.notEqual(next.sessionId, first.sessionId);
 });
+
+test('the own key of an agent reports, delegates, refreshes and reads for its agent alone', async () => {
+  const mine = await issued();
+  const ownKey = (agentId: string): Caller => ({
+    kind: 'agent_key',
+    id: 'akey_1',
+    bound: true,
+    acting: {
+      agentId,
+      agentName: 'x',
+      sessionId: undefined,
+      passportJti: undefined,
+      declaredIntent: undefined,
+      implied: true,
+    },
+  });
+  const [own, other] = [ownKey(botId), ownKey('agt_other')];
+  const asked = (caller: Caller) => [
+    () =>
+      act(state, 'stack_delegate_passport', {
+        caller,
+        input: { parent_token: mine.token, child_agent_id: 'helper', intent },
+      }),
+    () => checkpoint(mine.jti, {}, caller),
+    () => act(state, 'stack_get_passport_report', { caller, input: { jti: mine.jti } }),
+    () => act(state, 'stack_refresh_passport', { caller, input: { token: mine.token } }),
+  ];
+  for (const answer of asked(other)) assert.match(codeOf(await answer()), /^(?:FORBIDDEN|NOT_FOUND)$/);
+  // Without the token the key that minted it is needed.
+  const named = act(state, 'stack_refresh_passport', { caller: own, input: { jti: mine.jti } });
+  assert.equal(codeOf(await named), 'NOT_FOUND');
+  for (const answer of asked(own)) assert.equal(codeOf(await answer()), 'ok');
+});
