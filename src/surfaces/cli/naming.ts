@@ -6,6 +6,7 @@ type Named = Pick<Operation, 'name' | 'route'>;
 /** Where what follows from route and name would read badly. */
 const NAMES: Readonly<Record<string, string>> = {
   stack_get_jwks: 'passports jwks',
+  stack_get_passport_report: 'passports report',
   stack_list_active_passports: 'passports list',
   stack_verify_chain: 'audit verify',
   stack_list_catalogue: 'services catalogue',
