@@ -93,6 +93,8 @@ function bounded(): (name: string) => string {
   };
 }
 
+const MINTS: ReadonlySet<string> = new Set(['passport.issue', 'passport.delegate', 'passport.refresh']);
+
 function measureCalls(metrics: Metrics, serviceOf: (name: string | null) => string) {
   const calls = metrics.counter({
     name: 'stack_calls_total',
@@ -164,7 +166,10 @@ function measureDoors(metrics: Metrics) {
 
 function measureState(metrics: Metrics) {
   const counter = (name: string, help: string) => metrics.counter({ name, help, labels: [] });
-  const issued = counter('stack_passports_issued_total', 'Passports minted, standing ones included.');
+  const issued = counter(
+    'stack_passports_issued_total',
+    'Passports minted: issued, delegated, refreshed; standing ones included.',
+  );
   const revoked = counter('stack_passports_revoked_total', 'Revocations; one may revoke several passports.');
   const loads = metrics.counter({
     name: 'stack_config_loads_total',
@@ -186,7 +191,7 @@ function measureState(metrics: Metrics) {
     ...measureWriter(metrics),
     committed: (entries: readonly EntryDraft[], at: Committed) => {
       for (const { action, outcome } of entries) {
-        if (action === 'passport.issue' && outcome === 'success') issued({});
+        if (MINTS.has(action) && outcome === 'success') issued({});
         if (action === 'passport.revoke' && outcome === 'success') revoked({});
       }
       head = Math.max(head, at.lastSeq);

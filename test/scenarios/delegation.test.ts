@@ -158,3 +158,18 @@ it('a checkpoint, a refresh and a checkout by tool, and the report of the first 
     assert.ok(markdown.includes(said), `${said} in\n${markdown}`);
   assertAbsent({ report: JSON.stringify(report) }, SECRET);
 });
+
+it('corpus R016: of 50 delegations beside the revocation of the parent none has a child that lives', async () => {
+  const lead = await issued();
+  const middle = (await delegate(lead)).body as unknown as Passport;
+  const tries = Array.from({ length: 50 }, () => delegate(middle));
+  const revoke = ask(appliance, `/v1/passports/${lead.jti}/revoke`, { body: {} });
+  const answers = await Promise.all(tries);
+  assert.equal((await revoke).status, 200);
+  const codes = new Set(answers.map((answer) => (answer.status === 201 ? 'made' : codeOf(answer))));
+  for (const code of codes)
+    assert.ok(['made', 'PASSPORT_REVOKED', 'CONFLICT', 'RATE_LIMITED'].includes(String(code)), String(code));
+  for (const { status, body } of answers)
+    if (status === 201)
+      assert.equal(codeOf(await call(body as unknown as Passport, 'GET', '/tickets/1')), 'PASSPORT_REVOKED');
+});
