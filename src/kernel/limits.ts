@@ -15,8 +15,13 @@ export const PASSPORT_KEPT_MS = PASSPORT_REFRESH_GRACE_MS + 86_400_000;
 export const PASSPORT_PRUNE_EVERY_MS = 3_600_000;
 /** Ended passports go in small units: no call waits behind a long deletion. */
 export const PASSPORT_PRUNE_ROWS_MAX = 500;
-/** A replaced signing key verifies until the last passport it signed is over, and can no longer be refreshed. */
-export const SIGNING_KEY_VERIFIES_MS = PASSPORT_TTL_SECONDS_MAX * 1000 + PASSPORT_REFRESH_GRACE_MS;
+/** A mission that takes longer than a day is several. */
+export const MISSION_SECONDS_MAX = 86_400;
+/**
+ * A replaced signing key verifies until the last passport it signed is over, and can no longer be refreshed: checkpoints may
+ * carry one on for as long as its mission lasts, under the token that was signed at its beginning.
+ */
+export const SIGNING_KEY_VERIFIES_MS = MISSION_SECONDS_MAX * 1000 + PASSPORT_REFRESH_GRACE_MS;
 /** Refused before any signature work (a real passport is about 2 kB). */
 export const PASSPORT_TOKEN_BYTES_MAX = 16_384;
 /** Contract 2: an agent's own JWT is made for one request. */
@@ -48,8 +53,6 @@ export const CONSTRAINT_VALUE_CHARS_MAX = 1_000;
 /** Members of any list in a call of ours. */
 export const LIST_MEMBERS_MAX = 100;
 export const REASON_CHARS_MAX = 500;
-/** A mission that takes longer than a day is several. */
-export const MISSION_SECONDS_MAX = 86_400;
 /** Contract 10, the preset `standard` of the product: often enough to notice a silent agent, seldom enough to work. */
 export const CHECKPOINT_INTERVAL_SECONDS = 300;
 /** Of an intent, and of what an agent reports, the log keeps so much; an entry has 4 kB for all. */

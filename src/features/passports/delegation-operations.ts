@@ -20,7 +20,7 @@ import {
   showIssued,
   TOKEN_EXAMPLE,
 } from './shape.ts';
-import { countChildren, guardLive, insertPassport } from './store.ts';
+import { countChildren, guardLive, insertPassport, standingOf } from './store.ts';
 import { noted, type PassportTerms, termsOf } from './terms.ts';
 import type { PassportVerifier } from './verify.ts';
 
@@ -118,7 +118,7 @@ function parentOf(deps: Deps, caller: Caller, given: Given): Result<LivePassport
   const { acting } = caller;
   if (given.parent_token !== undefined && given.parent_jti !== undefined)
     return unnamed('give parent_token or parent_jti, not both');
-  const jti = given.parent_jti ?? (given.parent_token === undefined ? acting?.passportJti : undefined);
+  const jti = given.parent_jti ?? (given.parent_token === undefined ? ownJti(deps, caller) : undefined);
   if (jti === undefined && given.parent_token === undefined)
     return unnamed('give parent_token or parent_jti');
   const named =
@@ -138,6 +138,12 @@ function parentOf(deps: Deps, caller: Caller, given: Given): Result<LivePassport
   const minted = caller.kind === 'person' || named.value.mintedBy === caller.id;
   if (given.parent_token !== undefined || minted) return named;
   return refuse(new Fault('PASSPORT_INVALID', { detail: 'jti was minted by another caller' }));
+}
+
+/** That of the transport; behind X-Stack-Agent the standing one, which its first call has made. */
+function ownJti({ reader }: Deps, { id, acting }: Caller): string | undefined {
+  if (acting === undefined) return undefined;
+  return acting.passportJti ?? standingOf(reader, id, acting.agentId)?.jti;
 }
 
 const unnamed = (message: string): Result<never> =>

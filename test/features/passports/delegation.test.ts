@@ -13,6 +13,7 @@ import {
   PERSON,
   type State,
   setAgent,
+  TRACE,
 } from '#test/features/passports/state.ts';
 
 const SERVICES = [
@@ -280,4 +281,18 @@ test('invariant 9: one passport has a bounded number of live delegations', async
   assert.equal(codeOf(await delegate(parent, 'one')), 'CONFLICT');
   state.host.pass(60_000);
   assert.equal(codeOf(await delegate(parent, 'one')), 'ok');
+});
+
+test('behind X-Stack-Agent the standing passport is the parent, once there is one', async () => {
+  const agentId = ids.get('lead') ?? '';
+  const acting = { agentId, agentName: 'lead', sessionId: undefined, passportJti: undefined };
+  const caller: Caller = { ...KEY, acting: { ...acting, declaredIntent: undefined } };
+  const ask = () =>
+    act(state, 'stack_delegate_passport', { caller, input: { child_agent_id: 'one', intent } });
+  assert.equal(codeOf(await ask()), 'INVALID_REQUEST');
+  const request = { key: KEY.id, agentName: 'lead', intent: undefined, readOnly: true, trace: TRACE };
+  const standing = must(await state.standing.ensure(request));
+  const child = must(await ask()).output as Shown;
+  assert.deepEqual(must(state.verifier.verify(child.token)).ancestors, [standing.jti]);
+  assert.deepEqual(child.services[0]?.constraints, [{ path: 'method', op: 'in', value: ['GET', 'HEAD'] }]);
 });

@@ -151,6 +151,7 @@ test('a rotation moves every row to the new key, says so entry by entry, and end
   assert.deepEqual(
     entries.map(({ action, detail }) => [action, detail['rows'] ?? null]),
     [
+      ['vault.rotate', null],
       ['vault.rewrap', KEYRING_UNIT_ROWS],
       ['vault.rewrap', KEYRING_UNIT_ROWS],
       ['vault.rewrap', 7],

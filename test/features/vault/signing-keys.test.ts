@@ -4,7 +4,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { openKeyring } from '#features/vault/keyring.ts';
 import { migrations } from '#features/vault/migrations.ts';
 import { openSigningKeys } from '#features/vault/signing-keys.ts';
-import { PASSPORT_REFRESH_GRACE_MS, PASSPORT_TTL_SECONDS_MAX } from '#kernel/limits.ts';
+import { MISSION_SECONDS_MAX, PASSPORT_REFRESH_GRACE_MS } from '#kernel/limits.ts';
 import { Sensitive } from '#kernel/sensitive.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { createEnvelope } from '#platform/crypto/envelope.ts';
@@ -67,7 +67,7 @@ test('a replaced key verifies beside the new one until the last passport it sign
     [kid, first],
   );
   assert.deepEqual(restarted.created, []);
-  nowMs += PASSPORT_TTL_SECONDS_MAX * 1000 + PASSPORT_REFRESH_GRACE_MS - 1;
+  nowMs += MISSION_SECONDS_MAX * 1000 + PASSPORT_REFRESH_GRACE_MS - 1;
   assert.deepEqual(kids(), [kid, first]);
   nowMs += 1;
   assert.deepEqual(kids(), [kid]);
