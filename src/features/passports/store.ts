@@ -118,7 +118,7 @@ export const guardLive = (jti: string): Statement =>
       .where('ended_at', 'is', null),
     1,
   );
-/** A checkpoint; counts only while the passport is live, so that none that died comes back. */
+/** A checkpoint; counts only where nobody has ended the passport meanwhile. */
 export const extendLease = ({ jti, expires_at, last_checkpoint_at }: PassportRow): Statement =>
   statement(
     db
@@ -126,8 +126,7 @@ export const extendLease = ({ jti, expires_at, last_checkpoint_at }: PassportRow
       .set({ expires_at, last_checkpoint_at })
       .where('jti', '=', jti)
       .where('revoked_at', 'is', null)
-      .where('ended_at', 'is', null)
-      .where('expires_at', '>', last_checkpoint_at ?? 0),
+      .where('ended_at', 'is', null),
     1,
   );
 /** X-Stack-Agent begins another session afterwards. */
