@@ -2,20 +2,12 @@
 // ours and demands a credential. The agent gets the answer; the credential's bytes are nowhere (invariant 2).
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Agent, MCPServerStreamableHttp, Runner, setTracingDisabled } from '@openai/agents';
-import {
-  assistantMessage,
-  functionCall,
-  modelResponder,
-  type RecordedModelCall,
-  ScriptedModel,
-} from '@openai/agents/testing';
+import { assistantMessage, ScriptedModel } from '@openai/agents/testing';
 import { type Appliance, startAppliance } from '#test/support/appliance.ts';
 import { assertAbsent, searchFiles } from '#test/support/canary.ts';
 import { type Registry, startRegistry } from '#test/support/registry.ts';
 import { ask, askLocally, type Json } from '#test/support/requests.ts';
-
-setTracingDisabled(true);
+import { first, next, runScripted, shown, toolOutputs } from '#test/support/scripted-agent.ts';
 
 let registry: Registry;
 let appliance: Appliance;
@@ -67,62 +59,12 @@ after(async () => {
   await registry?.stop();
 });
 
-/** What the model was shown as the output of the tool it called last. */
-function lastOutput(call: RecordedModelCall): Json {
-  const input = call.request.input;
-  assert.ok(Array.isArray(input));
-  const item = input.findLast((entry) => entry.type === 'function_call_result');
-  assert.ok(item?.type === 'function_call_result', 'the model must have been given a tool output');
-  const output: unknown = item.output;
-  const first: unknown = Array.isArray(output) ? output[0] : output;
-  const text = typeof first === 'string' ? first : (first as { text: string }).text;
-  return JSON.parse(text) as Json;
-}
-
-/** A step of the script whose arguments depend on what the tool before it answered. */
-function next(tool: string, from: (output: Json) => Json) {
-  return modelResponder((call) => [
-    functionCall(tool, from(lastOutput(call)), { callId: `call-${call.index}` }),
-  ]);
-}
-
-const first = (tool: string, args: Json = {}) => [functionCall(tool, args, { callId: 'call-0' })];
-
-/** What a model is shown of a call: everything of the request but the abort signal. */
-function shown(call: RecordedModelCall): string {
-  const { input, systemInstructions, tools, handoffs } = call.request;
-  return JSON.stringify({ input, systemInstructions, tools, handoffs });
-}
-
 async function runAgent(name: string, at: { model: ScriptedModel; headers: Record<string, string> }) {
-  const server = new MCPServerStreamableHttp({
-    name: 'STACK',
-    url: appliance.mcpUrl,
-    requestInit: { headers: at.headers },
-    errorFunction: null,
-  });
-  await server.connect();
-  try {
-    const agent = new Agent({
-      name: 'Assistant',
-      instructions:
-        'You are a helpful assistant. Use STACK to access user-authorized services securely. ' +
-        'Never store or echo raw credentials.',
-      model: at.model,
-      mcpServers: [server],
-    });
-    const result = await new Runner({ tracingDisabled: true }).run(agent, 'What changed in this release?');
-    at.model.assertComplete();
-    transcript[`history of ${name}`] = JSON.stringify(result.history);
-    transcript[`model requests of ${name}`] = at.model.calls.map(shown).join('\n');
-    return result;
-  } finally {
-    await server.close();
-  }
-}
-
-function toolOutputs(model: ScriptedModel): Json[] {
-  return model.calls.slice(1).map(lastOutput);
+  const prompt = 'What changed in this release?';
+  const result = await runScripted({ ...at, url: appliance.mcpUrl, prompt });
+  transcript[`history of ${name}`] = JSON.stringify(result.history);
+  transcript[`model requests of ${name}`] = at.model.calls.map(shown).join('\n');
+  return result;
 }
 
 /** An object inside an answer; empty where there is none, so that the assertion shows what is missing. */

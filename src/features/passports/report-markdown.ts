@@ -76,7 +76,7 @@ const section = (title: string, lines: readonly string[]): string =>
   lines.length === 0 ? '' : `## ${title}\n\n${lines.join('\n')}`;
 
 const delegationText = (one: MissionReport['delegations'][number]): string =>
-  `- ${one.at} \`${one.jti}\` to \`${one.agent_id ?? ''}\`: ${one.scopes.map(plain).join(', ')}; ${plain(one.intent)}`;
+  `- ${one.at} \`${one.jti}\` to ${plain(one.agent_name)} (\`${one.agent_id ?? ''}\`): ${one.scopes.map(plain).join(', ')}; ${plain(one.intent)}`;
 
 const checkpointText = (one: MissionReport['checkpoints'][number]): string =>
   `- ${one.at} ${one.services_used.map(plain).join(', ') || 'no service'}, ${one.actions_count ?? 0} actions; ${plain(one.summary)}`;
@@ -89,6 +89,7 @@ function callsText(calls: MissionReport['calls']): string {
   const rows = calls.map((call) =>
     [
       call.at,
+      plain(call.agent_name),
       plain(call.service),
       plain(`${call.method ?? ''} ${call.path ?? ''}`),
       plain(call.action),
@@ -98,8 +99,8 @@ function callsText(calls: MissionReport['calls']): string {
     ].join(' | '),
   );
   const head = [
-    'at | service | call | action | outcome | status | took',
-    '--- | --- | --- | --- | --- | --- | ---',
+    'at | agent | service | call | action | outcome | status | took',
+    '--- | --- | --- | --- | --- | --- | --- | ---',
   ];
   return `## Calls\n\n${[...head, ...rows].map((row) => `| ${row} |`).join('\n')}`;
 }

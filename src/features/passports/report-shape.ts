@@ -13,6 +13,7 @@ const call = z.strictObject({
   at,
   entry_id: text('Its entry in the log.'),
   agent_id: maybe('Agent that made it.'),
+  agent_name: maybe('Its name.'),
   passport_jti: maybe('Passport that it was made with.'),
   service: maybe('Service that was called.'),
   action: maybe('Action of the service.'),
@@ -41,6 +42,7 @@ const delegation = z.strictObject({
   jti: text('Passport that was delegated.'),
   parent_jti: maybe('Passport that it was delegated from.'),
   agent_id: maybe('Agent that got it.'),
+  agent_name: maybe('Its name.'),
   intent: maybe('What it was for.'),
   scopes: z.array(z.string()).describe('Scopes that were handed on.'),
 });

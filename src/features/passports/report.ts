@@ -51,7 +51,8 @@ export function familyOf(row: PassportRow, rows: readonly PassportRow[]): readon
 export function reportOf(row: PassportRow, log: MissionLog, now: Now): Omit<MissionReport, 'markdown'> {
   const family = new Set(familyOf(row, log.rows).map(({ jti }) => jti));
   const entries = log.entries.filter(({ passport_jti }) => passport_jti !== null && family.has(passport_jti));
-  const calls = callsOf(entries);
+  const names = namesOf(log.rows);
+  const calls = callsOf(entries, names);
   const last = lastGeneration(row, log.rows);
   const intent = intentOf(row);
   return {
@@ -74,7 +75,7 @@ export function reportOf(row: PassportRow, log: MissionLog, now: Now): Omit<Miss
     calls: calls.slice(-now.callsMax),
     approvals: [],
     events: entries.filter(({ action }) => action.startsWith('event.')).map(eventOf),
-    delegations: entries.filter(isDone('passport.delegate')).map(delegationOf),
+    delegations: entries.filter(isDone('passport.delegate')).map((entry) => delegationOf(entry, names)),
     checkpoints: entries.filter(isDone('passport.checkpoint')).map(checkpointOf),
     totals: { ...totalsOf(calls), complete: !log.isCut },
     outcome: outcomeOf(last, entries, now),
@@ -109,19 +110,28 @@ function lastGeneration(row: PassportRow, rows: readonly PassportRow[]): Passpor
   return last;
 }
 
+/** Names as the passports of the mission say them, by the agents' ids. */
+type Names = ReadonlyMap<string | null, string>;
+const namesOf = (rows: readonly PassportRow[]): Names =>
+  new Map(rows.map(({ agent_id, agent_name }) => [agent_id, agent_name]));
+
 const CALL = 'credential.proxy';
 
 /** An intent and its outcome are one call; a refusal stands alone. An answer that was only repeated is none. */
-function callsOf(entries: readonly MissionEntry[]): MissionReport['calls'] {
+function callsOf(entries: readonly MissionEntry[], names: Names): MissionReport['calls'] {
   const ends = new Map(
     entries.flatMap((entry) => (entry.refers_to === null ? [] : [[entry.refers_to, entry]])),
   );
   return entries
     .filter(({ action, outcome }) => action === CALL && (outcome === 'pending' || outcome === 'blocked'))
-    .map((begun) => callOf(begun, ends.get(begun.entry_id) ?? begun));
+    .map((begun) => ({
+      ...callOf(begun, ends.get(begun.entry_id) ?? begun),
+      agent_name: names.get(begun.agent_id) ?? null,
+    }));
 }
 
-const callOf = (begun: MissionEntry, end: MissionEntry): MissionReport['calls'][number] => ({
+type Call = Omit<MissionReport['calls'][number], 'agent_name'>;
+const callOf = (begun: MissionEntry, end: MissionEntry): Call => ({
   at: iso(begun.timestamp),
   entry_id: begun.entry_id,
   agent_id: begun.agent_id,
@@ -177,11 +187,12 @@ const eventOf = ({
   services: textsIn(detail, 'services'),
 });
 
-const delegationOf = (entry: MissionEntry): MissionReport['delegations'][number] => ({
+const delegationOf = (entry: MissionEntry, names: Names): MissionReport['delegations'][number] => ({
   at: iso(entry.timestamp),
   jti: entry.passport_jti ?? '',
   parent_jti: textIn(entry.detail, 'parent'),
   agent_id: entry.agent_id,
+  agent_name: names.get(entry.agent_id) ?? null,
   intent: textIn(entry.detail, 'intent'),
   scopes: textsIn(entry.detail, 'scopes'),
 });
