@@ -31,6 +31,7 @@ import { createSettle } from '#pipeline/settle.ts';
 import type { Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
 import { createTurns } from '#pipeline/turns.ts';
+import { lookJob, type UnderWay } from '#pipeline/under-way.ts';
 import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Upstream } from '#platform/net/upstream.ts';
@@ -43,6 +44,7 @@ export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 've
   readonly measures: Measures;
   readonly draft: DraftEntry;
   readonly live: LiveConfig;
+  readonly underWay: UnderWay;
   readonly upstream: Upstream;
   readonly safe: Safe;
   readonly log: Log;
@@ -145,6 +147,7 @@ export function buildLines(deps: LineDeps) {
     }),
     settle: createSettle({ committer, host, log, measure }),
     recorder,
+    underWay: deps.underWay,
   };
   const traffic = createTraffic(steps);
   const checks = createTraffic({
@@ -158,6 +161,7 @@ export function buildLines(deps: LineDeps) {
   const line = createOperationLine({
     authenticator,
     committer,
+    revoker: deps.revoker,
     recorder,
     draft,
     host,
@@ -173,7 +177,7 @@ export function buildLines(deps: LineDeps) {
     line,
     traffic,
     callsInFlight: places.taken,
-    jobs: [countJob(recorder), pruning, follower.job],
+    jobs: [countJob(recorder), pruning, follower.job, lookJob(deps.underWay, verifier.byJti)],
     /** What is still to be written when nobody calls any more. */
     finish: () => recorder.writeCounts(true),
   };

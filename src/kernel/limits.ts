@@ -72,6 +72,14 @@ export const REPORT_ENTRIES_MAX = 5_000;
 export const REPORT_PASSPORTS_MAX = 1_000;
 /** Of these, calls that it lists one by one. */
 export const REPORT_CALLS_MAX = 200;
+/** Passports that one unit revokes, each with its entry: one fsync of bounded length. More take several units. */
+export const REVOKED_PER_UNIT_MAX = 1_000;
+/** A subtree that changes under its revocation is read again; after so many times nothing it does delays it any more. */
+export const REVOKE_EXACT_TRIES = 3;
+/** Units of one revocation at most: ten million passports, or a mistake of ours. */
+export const REVOKE_UNITS_MAX = 10_000;
+/** A call whose passport ends without anybody's doing, by its time or with its key, is cut so soon. */
+export const CUT_LOOK_EVERY_MS = 1_000;
 /** A standing passport is renewed so long before its end, so that no call meets an ended one. */
 export const STANDING_RENEW_BEFORE_MS = 60_000;
 /** More than a private server's programs; a caller that registers in a loop is told, and the table stays small. */

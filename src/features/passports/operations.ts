@@ -1,15 +1,9 @@
-// Passports: issue, verify, list, revoke, and the keys that verify them offline.
+// Passports: issue, verify, list, and the keys that verify them offline.
 import { z } from 'zod';
 import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
-import {
-  CALL_TEXT_CHARS_MAX,
-  ID_CHARS_MAX,
-  LIST_PAGE,
-  LIST_PAGE_MAX,
-  REASON_CHARS_MAX,
-} from '#kernel/limits.ts';
-import type { Caller, Operation } from '#kernel/operation.ts';
+import { CALL_TEXT_CHARS_MAX, ID_CHARS_MAX, LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import type { Operation } from '#kernel/operation.ts';
 import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
@@ -28,20 +22,12 @@ import {
   jwksOutput,
   listOutput,
   PASSPORT_EXAMPLE,
-  revokeOutput,
   showIssued,
   showListed,
   TOKEN_EXAMPLE,
   verifyOutput,
 } from './shape.ts';
-import {
-  insertPassport,
-  livePassports,
-  type PassportRow,
-  passportBy,
-  releaseStanding,
-  revokePassport,
-} from './store.ts';
+import { insertPassport, livePassports, type PassportRow, releaseStanding } from './store.ts';
 import { noted, type PassportTerms, termsOf } from './terms.ts';
 import { openToken } from './token.ts';
 import { type PassportVerifier, verifyingKeys } from './verify.ts';
@@ -58,7 +44,7 @@ type Deps = {
 };
 
 export function passportOperations(deps: Deps): readonly Operation[] {
-  return [issuing(deps), verifying(deps), listing(deps), revoking(deps), publishing(deps)];
+  return [issuing(deps), verifying(deps), listing(deps), publishing(deps)];
 }
 
 function issuing(deps: Deps): Operation {
@@ -222,68 +208,6 @@ function listing(deps: Deps): Operation {
 /** Also over: what was minted by a key that has ended, or descends from a passport that is over. */
 const stillLive = ({ verifier }: Deps, rows: readonly PassportRow[]): readonly PassportRow[] =>
   rows.filter(({ jti }) => verifier.byJti(jti).ok);
-
-function revoking(deps: Deps): Operation {
-  return operation({
-    name: 'stack_revoke_passport',
-    action: 'passport.revoke',
-    summary: 'Revoke a passport by its jti. It is refused at its next use.',
-    effect: 'destroy',
-    callers: ['key', 'passport', 'agent_key', 'person'],
-    scope: 'passports:write',
-    input: z.strictObject({
-      jti: z.string().max(ID_CHARS_MAX).describe('Id of the passport, pp_….'),
-      reason: z.string().max(REASON_CHARS_MAX).optional().describe('Why, for the log.'),
-    }),
-    output: revokeOutput,
-    example: {
-      input: { jti: PASSPORT_EXAMPLE.jti, reason: 'the mission is over' },
-      output: {
-        revoked: [PASSPORT_EXAMPLE.jti],
-        cascaded: 0,
-        cut: { requests: 0, streams: 0, calls: 0, approvals: 0 },
-        took_ms: 1,
-      },
-    },
-    errors: ['NOT_FOUND', 'FORBIDDEN'],
-    idempotent: true,
-    route: { method: 'POST', path: '/v1/passports/:jti/revoke' },
-    toolset: 'default',
-    line: 'operations',
-    run: async ({ caller, input, nowMs }) => {
-      const started = deps.host.monotonicMs();
-      const row = passportBy(deps.reader, input.jti);
-      const refusal = revokeProblem(caller, row);
-      if (row === undefined || refusal !== undefined)
-        return refuse(refusal ?? new Fault('NOT_FOUND', { detail: 'no such passport' }));
-      const done = row.revoked_at !== null;
-      const changes = done
-        ? []
-        : [revokePassport(row.jti, { nowMs, reason: input.reason ?? 'revoked by a caller' })];
-      const entry = { agent_id: row.agent_id, session_id: row.session_id, passport_jti: row.jti };
-      const output = {
-        revoked: done ? [] : [row.jti],
-        cascaded: 0,
-        cut: { requests: 0, streams: 0, calls: 0, approvals: 0 },
-        took_ms: Math.round(deps.host.monotonicMs() - started),
-      };
-      return ok({
-        output,
-        changes,
-        entry: { ...entry, detail: { reason: input.reason ?? null, already: done } },
-      });
-    },
-  });
-}
-
-/** Contract 2: a person any, a key what it minted, a passport itself; never another agent than the transport names. */
-function revokeProblem(caller: Caller, row: PassportRow | undefined): Fault | undefined {
-  if (row === undefined || caller.kind === 'person') return undefined;
-  if (caller.acting !== undefined && caller.acting.agentId !== row.agent_id)
-    return new Fault('FORBIDDEN', { detail: 'the transport names another agent' });
-  const own = caller.kind === 'passport' ? row.jti === caller.id : row.minted_by === caller.id;
-  return own ? undefined : new Fault('NOT_FOUND', { detail: 'the passport is not of this caller' });
-}
 
 function publishing(deps: Deps): Operation {
   return operation({

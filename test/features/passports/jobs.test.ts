@@ -8,7 +8,7 @@ import {
   endedPassports,
   insertPassport,
   type PassportRow,
-  revokePassport,
+  revokeListed,
   standingOf,
 } from '#features/passports/store.ts';
 import { Fault } from '#kernel/errors.ts';
@@ -109,7 +109,9 @@ test('a live passport and one that was revoked lately stay while an old one goes
   nowMs = START_MS + TTL_MS + PASSPORT_KEPT_MS;
   const live = await mint();
   const revoked = await mint();
-  await apply([revokePassport(revoked.jti, { nowMs, reason: 'test' })], { action: 'passport.revoke' });
+  await apply([revokeListed([revoked.jti], { nowMs, reason: 'test' }, { exactly: true })], {
+    action: 'passport.revoke',
+  });
   await jobOf().run();
   assert.deepEqual(left(), [live.jti, revoked.jti].sort());
   assert.ok(!left().includes(old.jti));
@@ -118,7 +120,9 @@ test('a live passport and one that was revoked lately stay while an old one goes
 test('a standing passport stays: ended it carries its session on, revoked it still bars the header', async () => {
   const ended = await mint({ standing: 1 });
   const barred = await mint({ standing: 1, key: 'key_two' });
-  await apply([revokePassport(barred.jti, { nowMs, reason: 'test' })], { action: 'passport.revoke' });
+  await apply([revokeListed([barred.jti], { nowMs, reason: 'test' }, { exactly: true })], {
+    action: 'passport.revoke',
+  });
   nowMs = START_MS + 100 * PASSPORT_KEPT_MS;
   await jobOf().run();
   assert.equal((await standingOf(storage.reader, 'key_one', AGENT.id))?.session_id, ended.session_id);
