@@ -50,6 +50,13 @@ export function createSink(response: ServerResponse, shown: Shown): Sink {
       if (response.destroyed) return Promise.reject(new Error('the client has gone'));
       return response.write(bytes) ? undefined : next(response, 'drain');
     },
+    cut: () => {
+      if (!response.headersSent) return false;
+      // To a client of HTTP/1.0 the end of the connection is the end of the body: it gets a reset.
+      if (response.req.httpVersion === '1.0') response.socket?.resetAndDestroy();
+      response.destroy();
+      return true;
+    },
     end: () => {
       const finished = next(response, 'finish');
       response.end();

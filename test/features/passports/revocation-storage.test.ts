@@ -1,6 +1,7 @@
 // One subtree of many, revoked over a real file: what it costs, and that it touches nothing else.
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
+import type { Agent } from '#features/agents/model.ts';
 import { newPassport } from '#features/passports/mint.ts';
 import { createRevoker, type RevocationOrder, type Revoker } from '#features/passports/revoke.ts';
 import { insertPassport, newestRow, passportBy, revocable } from '#features/passports/store.ts';
@@ -45,17 +46,18 @@ after(async () => {
   folder?.remove();
 });
 
-const AGENT = {
-  ...{
-    id: 'agt_1',
-    name: 'bot',
-    description: '',
-    mode: 'enforced',
-    onWarning: 'notify',
-    onCritical: 'notify',
-  },
-  ...{ status: 'active', source: 'api', grants: [], createdAtMs: 0 },
-} as const;
+const AGENT: Agent = {
+  id: 'agt_1',
+  name: 'bot',
+  description: '',
+  mode: 'enforced',
+  onWarning: 'notify',
+  onCritical: 'notify',
+  status: 'active',
+  source: 'api',
+  grants: [],
+  createdAtMs: 0,
+};
 
 /** One tree; its root first. */
 function plant(statements: Statement[]): string[] {
