@@ -102,10 +102,12 @@ const ends = ({ kind }: CallUnderWay, { code }: Fault): boolean =>
 const NEXT =
   'The call was cut while it was under way. If metadata.sent is true it may have taken effect: look at the service, and do not repeat it.';
 
+/** Of a call of which nothing has left; see `asCut` for the others. */
+const UNSENT = { sent: false, reason: 'cut' };
 const revoked = (jti: string): Fault =>
-  new Fault('PASSPORT_REVOKED', { detail: `cut: ${jti} was revoked`, next: NEXT });
+  new Fault('PASSPORT_REVOKED', { detail: `cut: ${jti} was revoked`, metadata: UNSENT, next: NEXT });
 const over = ({ code, detail = '' }: Fault): Fault =>
-  new Fault(code, { detail: `cut: ${detail}`, next: NEXT });
+  new Fault(code, { detail: `cut: ${detail}`, metadata: UNSENT, next: NEXT });
 
 /** What it was, for whoever asked for the cut. */
 function cut(call: CallUnderWay, fault: Fault): keyof Counts {
@@ -123,8 +125,8 @@ export function asCut({ fault }: CallUnderWay, { metadata }: Fault): Fault | und
   return new Fault(fault.code, {
     ...(fault.detail === undefined ? {} : { detail: fault.detail }),
     metadata: {
+      ...fault.metadata,
       sent: metadata['sent'] === true,
-      reason: 'cut',
       ...(upstream_status === undefined ? {} : { upstream_status }),
     },
     next: fault.next,

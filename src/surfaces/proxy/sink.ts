@@ -52,8 +52,8 @@ export function createSink(response: ServerResponse, shown: Shown): Sink {
     },
     cut: () => {
       if (!response.headersSent) return false;
-      // To a client of HTTP/1.0 the end of the connection is the end of the body: it gets a reset.
-      if (response.req.httpVersion === '1.0') response.socket?.resetAndDestroy();
+      // Not closed but reset: what the kernel still holds for a client that reads slowly is dropped with it.
+      response.socket?.resetAndDestroy();
       response.destroy();
       return true;
     },
