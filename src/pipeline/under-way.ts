@@ -48,7 +48,11 @@ type Counts = { requests: number; streams: number; calls: number };
 const none = (): Counts => ({ requests: 0, streams: 0, calls: 0 });
 
 /** Entries that say that a passport has ended. */
-const ENDING: ReadonlySet<string> = new Set(['passport.revoke', 'passport.revoke_cascade']);
+const ENDING: ReadonlySet<string> = new Set([
+  'passport.revoke',
+  'passport.revoke_cascade',
+  'passport.checkout',
+]);
 
 export function createUnderWay(): UnderWay {
   const calls = new Set<CallUnderWay>();
@@ -64,6 +68,7 @@ export function createUnderWay(): UnderWay {
     begin: (call) => void calls.add(call),
     end: (call) => void calls.delete(call),
     committed: (entries) => {
+      if (calls.size > 0) moveOn(calls, entries);
       const ended = endedBy(entries);
       if (ended !== undefined) counted.set(entries, cutAll(ended));
     },
@@ -83,6 +88,15 @@ export const lookJob = (underWay: UnderWay, live: (jti: string) => Result<unknow
   everyMs: CUT_LOOK_EVERY_MS,
   run: async () => underWay.look(live),
 });
+
+/** A renewal or a refresh carries on what was begun: such a call is under the new passport from now on. */
+function moveOn(calls: Iterable<CallUnderWay>, entries: readonly EntryDraft[]): void {
+  for (const { passport_jti, detail } of entries) {
+    const { replaces } = detail;
+    if (replaces === undefined || passport_jti === null) continue;
+    for (const call of calls) if (call.jti === replaces) call.jti = passport_jti;
+  }
+}
 
 /** Asked of every unit there is: nearly always one entry, of another action. */
 function endedBy(entries: readonly EntryDraft[]): ReadonlySet<string> | undefined {

@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import {
   deafClient,
+  delegated,
   inTime,
   issue,
   OPEN_FORMS,
@@ -157,6 +158,37 @@ describe('a call under an idempotency key, which goes on without its caller', ()
   }
 });
 
+describe('a passport further up', () => {
+  for (const [what, hops] of [
+    ['parent', 1],
+    ['grandparent', 2],
+  ] as const) {
+    it(`cuts what is open under what was delegated from it: the ${what}`, async () => {
+      const chain = await delegated(form, await issue(form), hops);
+      const [top, last] = [chain[0], chain.at(-1)];
+      assert.ok(top !== undefined && last !== undefined);
+      assert.match(last.jti, /^pp_/);
+      const call = await OPEN_FORMS['a stream on the path form']?.open({ form, passport: last });
+      const answer = await revoke(top.jti);
+      assert.deepEqual([answer.body['cascaded'], cutOf(answer)], [hops, { ...NOTHING, streams: 1 }]);
+      await inTime(call?.lostMs ?? Promise.reject(), 'the service did not lose its connection');
+      const { outcome: end } = await outcome(form.appliance);
+      assert.deepEqual([end['error_code'], end['passport_jti']], ['PASSPORT_REVOKED', last.jti]);
+      for (const passport of chain) await assertDead(passport);
+    });
+  }
+
+  it('lives on when what was delegated from it is revoked', async () => {
+    const [top, child] = await delegated(form, await issue(form), 1);
+    assert.ok(top !== undefined && child !== undefined);
+    const call = await OPEN_FORMS['a stream on the path form']?.open({ form, passport: top });
+    assert.deepEqual(cutOf(await revoke(child.jti)), NOTHING);
+    const early = await Promise.race([call?.lostMs, new Promise((next) => setTimeout(next, 100, 'open'))]);
+    assert.equal(early, 'open');
+    await revoke(top.jti);
+  });
+});
+
 /** What ends a passport, each by its own verb or by the config. */
 const WAYS: Readonly<Record<string, (passport: Passport) => Promise<unknown>>> = {
   'its agent': () =>
@@ -230,13 +262,18 @@ describe('what else ends a passport cuts as well', () => {
 
 describe('kill -9 right after the acknowledgement', () => {
   it('brings nothing of the subtree back', async () => {
-    const passport = await issue(form);
-    const call = await OPEN_FORMS['a stream on the path form']?.open({ form, passport });
-    const answer = await revoke(passport.jti);
+    const chain = await delegated(form, await issue(form), 2);
+    const [top, last] = [chain[0], chain.at(-1)];
+    assert.ok(top !== undefined && last !== undefined);
+    const call = await OPEN_FORMS['a stream on the path form']?.open({ form, passport: last });
+    const answer = await revoke(top.jti);
     await form.appliance.kill9();
-    assert.deepEqual(answer.body['revoked'], [passport.jti]);
+    assert.deepEqual(
+      answer.body['revoked'],
+      chain.map(({ jti }) => jti),
+    );
     await inTime(call?.lostMs ?? Promise.reject(), 'the service did not lose its connection');
     await form.appliance.restart();
-    await assertDead(passport);
+    for (const passport of chain) await assertDead(passport);
   });
 });

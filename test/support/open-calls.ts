@@ -19,6 +19,22 @@ export async function issue(
   return { token: String(body['token']), jti: String(body['jti']), sessionId: String(body['session_id']) };
 }
 
+/** A part of it for another agent, `hops` deep; the last is what the calls are made with. */
+export async function delegated(
+  { appliance }: Pick<PathForm, 'appliance'>,
+  top: Passport,
+  hops: number,
+): Promise<readonly Passport[]> {
+  const chain = [top];
+  for (let hop = 0; hop < hops; hop += 1) {
+    const intent = { summary: 'stay open', services: ['shop'] };
+    const body = { parent_token: chain.at(-1)?.token, child_agent_id: 'clerk', intent };
+    const answer = (await askLocally(appliance, '/v1/passports/delegate', { body })).body;
+    chain.push({ token: String(answer['token']), jti: String(answer['jti']), sessionId: top.sessionId });
+  }
+  return chain;
+}
+
 /** One call under way, seen from both ends. */
 export type OpenCall = {
   /** Everything the client got, when its connection or its answer has ended; and when that was. */

@@ -252,13 +252,15 @@ export async function newestRow(reader: Reader): Promise<number> {
   return row?.newest ?? 0;
 }
 
-/** What is named and all that descends from it, the older first, so that a parent comes before its children. */
+/** What is named and all that descends from it, a parent before its children. */
 export function revocable(
   reader: Reader,
   selection: Selection,
   { aliveAfterMs, rowMax, limit }: Reach,
 ): Promise<Revocable[]> {
   const named = sql<boolean>`(${namedBy(selection)} AND passports.rowid <= ${rowMax})`;
+  // What descends from one that is revoked is revoked; of a single one that is asked for, it is looked at all the same.
+  const from = selection.by === 'jti' ? named : sql<boolean>`(${named} AND revoked_at IS NULL)`;
   return reader.all(
     db
       // Cycle-safe: UNION takes no passport twice.
@@ -266,12 +268,26 @@ export function revocable(
         cte
           .selectFrom('passports')
           .select('jti')
-          .where(named)
+          .where(from)
           .union(
             cte
               .selectFrom('tree')
               .innerJoin('passports as child', 'child.parent_jti', 'tree.jti')
               .select('child.jti'),
+          )
+          // A refreshed passport is the same one to its holder: what replaced it, and what it has replaced.
+          .union(
+            cte
+              .selectFrom('tree')
+              .innerJoin('passports as next', 'next.refreshed_from', 'tree.jti')
+              .select('next.jti'),
+          )
+          .union(
+            cte
+              .selectFrom('tree')
+              .innerJoin('passports as one', 'one.jti', 'tree.jti')
+              .innerJoin('passports as before', 'before.jti', 'one.refreshed_from')
+              .select('before.jti'),
           ),
       )
       .selectFrom('passports')
@@ -279,7 +295,9 @@ export function revocable(
       .select(sql<number>`${named}`.as('named'))
       .where('jti', 'in', (of) => of.selectFrom('tree').select('tree.jti'))
       .where('revoked_at', 'is', null)
+      .where('ended_at', 'is', null)
       .where('expires_at', '>', aliveAfterMs)
+      .orderBy('depth')
       .orderBy('issued_at')
       .orderBy('jti')
       .limit(limit),

@@ -62,7 +62,8 @@ const AGENT: Agent = {
 /** One tree; its root first. */
 function plant(statements: Statement[]): string[] {
   const jtis: string[] = [];
-  const plan = { agent: AGENT, services: [], intent: undefined, ttlSeconds: 900, mintedBy: 'key_one' };
+  const life = { ttlSeconds: 900, checkpointInterval: null, mode: AGENT.mode };
+  const plan = { ...life, agent: AGENT, services: [], intent: undefined, mintedBy: 'key_one' };
   const add = (parent: string | null): string => {
     const row = {
       ...newPassport({ ...plan, sessionId: undefined, standing: false }, host),
