@@ -56,7 +56,7 @@ export type Outcome<Output> = {
   /** The verb has committed its changes and their entry itself, since they take effect together with what is no row. */
   readonly committed?: true;
   /** Passports that end with the change, in its unit, with all that descends from them. */
-  readonly ends?: { readonly of: 'agent' | 'key'; readonly id: string; readonly reason: string };
+  readonly ends?: { readonly of: 'agent' | 'key'; readonly id: string; readonly reason: string } | undefined;
   /** Fields of the audit entry that only the verb knows. Reads leave it out. */
   readonly entry?: Partial<EntryDraft>;
   /** What was noticed: entries of their own, in the same unit. */

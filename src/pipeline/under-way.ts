@@ -89,12 +89,14 @@ export const lookJob = (underWay: UnderWay, live: (jti: string) => Result<unknow
   run: async () => underWay.look(live),
 });
 
+/** `detail.from` is the passport that was there before. */
+const MOVING: ReadonlySet<string> = new Set(['passport.checkpoint', 'passport.refresh']);
+
 /** A renewal or a refresh carries on what was begun: such a call is under the new passport from now on. */
 function moveOn(calls: Iterable<CallUnderWay>, entries: readonly EntryDraft[]): void {
-  for (const { passport_jti, detail } of entries) {
-    const { replaces } = detail;
-    if (replaces === undefined || passport_jti === null) continue;
-    for (const call of calls) if (call.jti === replaces) call.jti = passport_jti;
+  for (const { action, passport_jti, detail } of entries) {
+    if (!MOVING.has(action) || passport_jti === null) continue;
+    for (const call of calls) if (call.jti === detail['from']) call.jti = passport_jti;
   }
 }
 

@@ -74,7 +74,7 @@ describe('a passport that takes the place of another', () => {
   it('has its calls from then on', () => {
     const call = begin('pp_old', 'stream');
     underWay.committed([
-      entry({ action: 'passport.checkpoint', passport_jti: 'pp_new', detail: { replaces: 'pp_old' } }),
+      entry({ action: 'passport.checkpoint', passport_jti: 'pp_new', detail: { from: 'pp_old' } }),
     ]);
     underWay.committed(revoked('pp_old'));
     assert.equal(isCut(call), false);

@@ -132,7 +132,8 @@ function unitOf(
     ...(reopens === true ? [releaseListed(jtis)] : []),
   ];
   return {
-    statements: [...(jtis.length === 0 ? [] : revoking), ...beside.statements],
+    // First what goes with it: it may have to find the passport alive.
+    statements: [...beside.statements, ...(jtis.length === 0 ? [] : revoking)],
     entries: [...beside.entries, ...entries],
   };
 }

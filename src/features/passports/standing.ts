@@ -102,7 +102,7 @@ async function renew(
     passport_jti: next.jti,
     trace_id: request.trace.traceId,
     span_id: request.trace.spanId,
-    detail: { standing: true, services: names, ...(row === undefined ? {} : { replaces: row.jti }) },
+    detail: { standing: true, services: names, ...(row === undefined ? {} : { from: row.jti }) },
   });
   // The guard first: what was revoked after it was read must not be retired before it is noticed.
   const retire = retireStanding(request.key, agent.id, deps.host.nowMs());

@@ -366,19 +366,6 @@ export async function sessionAgent(reader: Reader, sessionId: string): Promise<s
   return first?.agent_id;
 }
 
-/** Whether `jti` is `above`, or descends from it. Four hops at most; a chain that is longer is none of ours. */
-export function descendsFrom(
-  reader: Reader,
-  { jti, above }: { readonly jti: string; readonly above: string },
-): boolean {
-  let at = passportBy(reader, jti);
-  for (let hops = 0; at !== undefined && hops <= DELEGATION_HOPS_MAX; hops += 1) {
-    if (at.jti === above) return true;
-    at = at.parent_jti === null ? undefined : passportBy(reader, at.parent_jti);
-  }
-  return false;
-}
-
 /**
  * Passports that ended at `endedBeforeMs` or before, oldest first. A standing one stays: ended, it carries its session on to
  * the next renewal; revoked, it bars X-Stack-Agent. There is a handful of them for each key and agent.
