@@ -225,9 +225,9 @@ export const revokeOutput = z.strictObject({
   cascaded: count('How many of them were revoked because they descend from the named one.'),
   cut: z
     .strictObject({
-      requests: count('Calls under way that were cut.'),
+      requests: count('Calls that were cut before any of their answer had been passed on.'),
       streams: count('Open streams that were cut.'),
-      calls: count('Calls waiting that were ended.'),
+      calls: count('Tools of MCP that were cut.'),
       approvals: count('Approvals that were ended.'),
     })
     .describe('What was open and has been ended.'),
