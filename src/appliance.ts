@@ -8,6 +8,7 @@ import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
 import { createRevoker, type Revoker } from '#features/passports/revoke.ts';
+import { createStatusIndexes } from '#features/passports/status-list.ts';
 import type { Service } from '#features/services/model.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { emptyOldRingKeys } from '#features/vault/jobs.ts';
@@ -261,6 +262,8 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   await commitSetup(storage, draft, { action: 'vault.ring', statements: ring.created });
   const signing = await openSigningKeys('passport', { reader, keyring: ring.keyring, host });
   await commitSetup(storage, draft, { action: 'vault.signing_key', statements: signing.created });
+  const status = await openSigningKeys('status_list', { reader, keyring: ring.keyring, host });
+  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: status.created });
   for (const agent of await missingAgents(ceilingsOf(config), { reader, host })) {
     await commitSetup(storage, draft, {
       action: 'agent.register',
@@ -297,7 +300,9 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
     adopted: (next) => log.configure(next.log),
   });
   const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
-  return { keyring: ring.keyring, keys: signing.keys, credentials, pepper, directory, live };
+  const statusIndex = createStatusIndexes(reader);
+  const keys = { keys: signing.keys, statusKeys: status.keys };
+  return { ...keys, keyring: ring.keyring, credentials, pepper, directory, live, statusIndex };
 }
 
 const ceilingsOf = ({ agents, agentCeiling }: Config) => ({ agents, ceiling: agentCeiling });

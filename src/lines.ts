@@ -6,6 +6,7 @@ import { pruneIdempotencyKeys } from '#features/idempotency/jobs.ts';
 import type { Safe } from '#features/idempotency/safe.ts';
 import { createKeyVerifier } from '#features/keys/verify.ts';
 import { createStanding } from '#features/passports/standing.ts';
+import { createStatusList } from '#features/passports/status-list.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { allKeyring } from '#features/vault/store.ts';
 import { CALLS_IN_FLIGHT_MAX, VERBS_IN_FLIGHT_MAX } from '#kernel/limits.ts';
@@ -72,7 +73,7 @@ function buildAuthentication(deps: LineDeps) {
     commit: committer.commit,
     draft,
     ttlSeconds: () => live.current().passports.ttlSeconds,
-    host,
+    host: { ...host, statusIndex: deps.statusIndex },
   });
   const authenticator = createAuthenticator({
     keys: keyVerifier,
@@ -81,7 +82,15 @@ function buildAuthentication(deps: LineDeps) {
     directory,
     standing,
   });
-  return { verifier, authenticator };
+  const statusList = createStatusList({
+    reader,
+    key: deps.statusKeys.current,
+    issuer: () => live.current().publicUrl,
+    findAgent: directory.find,
+    keyEnded: keyVerifier.ended,
+    host,
+  });
+  return { verifier, authenticator, statusList };
 }
 
 /** None yet; what they look at decides whether a body is read whole. */
@@ -116,7 +125,7 @@ export function buildLines(deps: LineDeps) {
   const { storage, draft, credentials, live, measures: measure, host, log } = deps;
   const config = live.current;
   const { committer } = storage;
-  const { verifier, authenticator } = buildAuthentication(deps);
+  const { verifier, authenticator, statusList } = buildAuthentication(deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
@@ -156,8 +165,7 @@ export function buildLines(deps: LineDeps) {
     authorize: authorizeFrom((name) => checkService(live.service(name))),
   });
   const follower = followChanges(deps);
-  const { committed } = follower;
-  storage.onLate(followLate({ committer, draft, committed }));
+  storage.onLate(followLate({ committer, draft, committed: follower.committed }));
   const line = createOperationLine({
     authenticator,
     committer,
@@ -166,7 +174,7 @@ export function buildLines(deps: LineDeps) {
     draft,
     host,
     log,
-    committed,
+    committed: follower.committed,
     measure,
     places: createPlaces(VERBS_IN_FLIGHT_MAX),
     turns,
@@ -176,6 +184,7 @@ export function buildLines(deps: LineDeps) {
     registry: createRegistry(operations),
     line,
     traffic,
+    statusList,
     callsInFlight: places.taken,
     jobs: [countJob(recorder), pruning, follower.job, lookJob(deps.underWay, verifier.byJti)],
     /** What is still to be written when nobody calls any more. */

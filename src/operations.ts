@@ -47,6 +47,8 @@ export type OperationDeps = {
   readonly keyring: Keyring;
   readonly pepper: Uint8Array;
   readonly keys: SigningKeys;
+  readonly statusKeys: SigningKeys;
+  readonly statusIndex: () => number;
   readonly verifier: PassportVerifier;
   readonly revoker: Revoker;
   readonly traffic: Traffic;
@@ -62,8 +64,9 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
   const settings = () => ({ agents: config().agents, ceiling: config().agentCeiling });
   const passports = {
     reader,
-    host,
+    host: { ...host, statusIndex: deps.statusIndex },
     keys,
+    statusKeys: deps.statusKeys,
     issuer: () => config().publicUrl,
     findAgent: directory.find,
     terms: () => config().passports,

@@ -78,6 +78,18 @@ export const REVOKED_PER_UNIT_MAX = 1_000;
 export const REVOKE_EXACT_TRIES = 3;
 /** Units of one revocation at most: ten million passports, or a mistake of ours. */
 export const REVOKE_UNITS_MAX = 10_000;
+/** Places in the status list: more than the passports of two days at six a second. As bytes 128 kB, packed a few hundred. */
+export const STATUS_LIST_BITS = 1_048_576;
+/** More than can have been given out and not be a row yet. */
+export const STATUS_INDEX_SKIP = 8_192;
+/** Asked for by anyone, so not built for each. With the next one, what a verifier knows is never older than a minute. */
+export const STATUS_LIST_BUILT_MS = 2_000;
+/** How long the list may be kept; once more in a cache on the way. */
+export const STATUS_LIST_TTL_SECONDS = 25;
+/** A verifier that cannot get another one stops to trust it. */
+export const STATUS_LIST_VALID_SECONDS = 300;
+/** A passport stays in the list for so long after its end: the clocks of verifiers differ. */
+export const STATUS_LIST_KEPT_MS = 300_000;
 /** A call whose passport ends without anybody's doing, by its time or with its key, is cut so soon. */
 export const CUT_LOOK_EVERY_MS = 1_000;
 /** A standing passport is renewed so long before its end, so that no call meets an ended one. */

@@ -7,10 +7,9 @@ import type { Operation } from '#kernel/operation.ts';
 import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
-import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { type ConstraintProblem, planPassport } from './issue.ts';
-import { newPassport, tokenOf } from './mint.ts';
+import { type MintingHost, newPassport, tokenOf } from './mint.ts';
 import type { PassportKeys } from './model.ts';
 import {
   CLAIMS_EXAMPLE,
@@ -34,8 +33,10 @@ import { type PassportVerifier, verifyingKeys } from './verify.ts';
 
 type Deps = {
   readonly reader: Reader;
-  readonly host: Host;
+  readonly host: MintingHost;
   readonly keys: PassportKeys;
+  /** What signs the status list; published beside. */
+  readonly statusKeys: Pick<PassportKeys, 'verifying'>;
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Agent | undefined;
   readonly terms: () => PassportTerms;
@@ -213,7 +214,7 @@ function publishing(deps: Deps): Operation {
   return operation({
     name: 'stack_get_jwks',
     action: 'passport.jwks',
-    summary: 'The public keys that verify passports (RFC 7517).',
+    summary: 'The public keys that verify passports and their status list (RFC 7517).',
     effect: 'read',
     callers: 'anyone',
     scope: 'passports:read',
@@ -230,9 +231,9 @@ function publishing(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async () => {
-      const keys = deps.keys
-        .verifying()
-        .map(({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }) as const);
+      const keys = [...deps.keys.verifying(), ...deps.statusKeys.verifying()].map(
+        ({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }) as const,
+      );
       return ok({ output: { keys }, changes: [] });
     },
   });

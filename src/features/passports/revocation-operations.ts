@@ -9,9 +9,10 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { EntryDraft } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
+import { sessionAgent } from './ends-store.ts';
 import type { RevocationOrder, Revoked, Revoker } from './revoke.ts';
 import { PASSPORT_EXAMPLE, revokeOutput } from './shape.ts';
-import { descendsFrom, type PassportRow, passportBy, sessionAgent } from './store.ts';
+import { descendsFrom, type PassportRow, passportBy } from './store.ts';
 
 type Deps = {
   readonly reader: Reader;

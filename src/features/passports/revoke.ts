@@ -19,7 +19,7 @@ import {
   revocable,
   revokeListed,
   type Selection,
-} from './store.ts';
+} from './ends-store.ts';
 
 /** Calls that were under way and have been cut. */
 export type Cut = { readonly requests: number; readonly streams: number; readonly calls: number };

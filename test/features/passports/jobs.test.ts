@@ -2,15 +2,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { selectPage } from '#features/audit/store.ts';
+import { revokeListed } from '#features/passports/ends-store.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
 import { newPassport } from '#features/passports/mint.ts';
-import {
-  endedPassports,
-  insertPassport,
-  type PassportRow,
-  revokeListed,
-  standingOf,
-} from '#features/passports/store.ts';
+import { endedPassports, insertPassport, type PassportRow, standingOf } from '#features/passports/store.ts';
 import { Fault } from '#kernel/errors.ts';
 import { PASSPORT_KEPT_MS, PASSPORT_PRUNE_ROWS_MAX } from '#kernel/limits.ts';
 import { refuse } from '#kernel/result.ts';
@@ -72,7 +67,10 @@ type Given = Partial<PassportRow> & { readonly key?: string };
 async function mint({ key = 'key_one', ...given }: Given = {}): Promise<PassportRow> {
   const agent = { agent: AGENT, mode: AGENT.mode, services: [], intent: undefined };
   const plan = { ...agent, ttlSeconds: TTL_MS / 1_000, checkpointInterval: null, mintedBy: key };
-  const row = { ...newPassport({ ...plan, sessionId: undefined, standing: false }, host), ...given };
+  const row = {
+    ...newPassport({ ...plan, sessionId: undefined, standing: false }, { ...host, statusIndex: () => 0 }),
+    ...given,
+  };
   const fields = { session_id: row.session_id, passport_jti: row.jti, agent_id: row.agent_id };
   await apply([insertPassport(row)], {
     action: 'passport.issue',

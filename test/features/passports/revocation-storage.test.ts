@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import type { Agent } from '#features/agents/model.ts';
+import { newestRow, revocable } from '#features/passports/ends-store.ts';
 import { newPassport } from '#features/passports/mint.ts';
 import { createRevoker, type RevocationOrder, type Revoker } from '#features/passports/revoke.ts';
-import { insertPassport, newestRow, passportBy, revocable } from '#features/passports/store.ts';
+import { insertPassport, passportBy } from '#features/passports/store.ts';
 import type { Statement } from '#kernel/unit.ts';
 import { createDraft } from '#pipeline/record.ts';
 import { openStorage, type Storage } from '#pipeline/storage.ts';
@@ -66,7 +67,7 @@ function plant(statements: Statement[]): string[] {
   const plan = { ...life, agent: AGENT, services: [], intent: undefined, mintedBy: 'key_one' };
   const add = (parent: string | null): string => {
     const row = {
-      ...newPassport({ ...plan, sessionId: undefined, standing: false }, host),
+      ...newPassport({ ...plan, sessionId: undefined, standing: false }, { ...host, statusIndex: () => 0 }),
       parent_jti: parent,
     };
     statements.push(insertPassport(row));

@@ -9,6 +9,7 @@ import { draftEntry } from '#features/audit/entry.ts';
 import { migrations as keyMigrations } from '#features/keys/migrations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { migrations as passportMigrations } from '#features/passports/migrations.ts';
+import type { MintingHost } from '#features/passports/mint.ts';
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { refreshOperation } from '#features/passports/refresh-operations.ts';
@@ -47,13 +48,14 @@ type World = {
 };
 export type State = ReturnType<typeof openState>;
 
-function clock(): Host & { pass: (ms: number) => void } {
+function clock(): MintingHost & { pass: (ms: number) => void } {
   let [nowMs, made] = [START_MS, 0];
   return {
     nowMs: () => nowMs,
     monotonicMs: () => nowMs,
     randomBytes: (length) => new Uint8Array(length).fill(++made),
     id: (prefix) => `${prefix}_${(++made).toString(16).padStart(32, '0')}`,
+    statusIndex: () => ++made,
     pass: (ms) => {
       nowMs += ms;
     },
@@ -108,6 +110,7 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
   const findAgent = directory.find;
   const keyEnded = (id: string) => world.endedKeys.has(id);
   const keys = { current: () => key, verifying: () => [key] };
+  const statusKeys = { verifying: () => [] };
   const issuer = () => ISSUER;
   const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, keyEnded, host });
   const draft = (fields: Partial<EntryDraft>) =>
@@ -130,7 +133,7 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
     entries: entries.filter(({ session_id }) => session_id === sessionId),
     isCut: false,
   });
-  const passports = { reader, host, keys, issuer, findAgent, terms, constraintProblem, verifier };
+  const passports = { reader, host, keys, statusKeys, issuer, findAgent, terms, constraintProblem, verifier };
   /** What the next unit is said to have cut. */
   const cut = { requests: 0, streams: 0, calls: 0 };
   const revoker = createRevoker({
