@@ -179,6 +179,10 @@ export const CALLS_WINDOW_MS = 60_000;
 /** What the YAML may set per agent. A window remembers the time of each of its calls. */
 export const CALLS_PER_MINUTE_MAX = 60_000;
 export const CALLS_PER_DAY_MAX = 10_000_000;
+/** Missions whose calls are counted at once; of the others the log has the count. */
+export const MISSIONS_COUNTED_MAX = 10_000;
+/** What the YAML may set per mission; after a start they are read from the log. */
+export const CALLS_PER_MISSION_MAX = 1_000_000;
 /** Intents that one step of counting reads after a start; between two steps other calls get their turn. */
 export const INTENTS_COUNTED_AT_ONCE = 2_000;
 
