@@ -87,7 +87,7 @@ function buildAuthentication(deps: LineDeps) {
     key: deps.statusKeys.current,
     issuer: () => live.current().publicUrl,
     findAgent: directory.find,
-    keyEnded: keyVerifier.ended,
+    keyEnded,
     host,
   });
   return { verifier, authenticator, statusList };

@@ -42,7 +42,7 @@ function revokingOne(deps: Deps): Operation {
       'Revoke a passport by its jti, with all passports that were delegated from it. Each is refused at its next use, and ' +
       'what is open under it is cut.',
     effect: 'destroy',
-    callers: ['key', 'passport', 'person'],
+    callers: ['key', 'passport', 'agent_key', 'person'],
     scope: 'passports:write',
     input: z.strictObject({
       jti: z.string().max(ID_CHARS_MAX).describe('Id of the passport, pp_….'),

@@ -124,7 +124,7 @@ describe('invariant 6: a revocation takes everything that descends from what it 
     assert.equal(isDead(top), false);
   });
 
-  it('finds a child that is born between the reading and the unit (races R016)', async () => {
+  it('finds a child that is born between the reading and the unit (corpus R016)', async () => {
     const top = await root();
     await child(top);
     const commit = state.commit;
