@@ -7,6 +7,8 @@ import { createSafe } from '#features/idempotency/safe.ts';
 import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
+import { createRevoker, type Revoker } from '#features/passports/revoke.ts';
+import { createStatusIndexes } from '#features/passports/status-list.ts';
 import type { Service } from '#features/services/model.ts';
 import { createCredentials } from '#features/vault/credentials.ts';
 import { emptyOldRingKeys } from '#features/vault/jobs.ts';
@@ -29,6 +31,7 @@ import { createDraft, type DraftEntry } from '#pipeline/record.ts';
 import { recover } from '#pipeline/recover.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
+import { createUnderWay } from '#pipeline/under-way.ts';
 import { resumeClock, watchClock } from '#pipeline/watch-clock.ts';
 import { watchStorage } from '#pipeline/watch-storage.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
@@ -114,7 +117,10 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   const { reader, committer } = storage;
   const timing = { clock: host.clock, committer, draft, log };
   await resumeClock((await newestEntryMs(reader)) ?? 0, timing);
-  const base = await openBase(config, machine, { ...state, draft });
+  const underWay = createUnderWay();
+  storage.onCommitted(underWay.committed);
+  const revoker = createRevoker({ reader, commit: committer.commit, draft, host, cutBy: underWay.cutBy });
+  const base = await openBase(config, machine, { ...state, draft, revoker });
   const unknown = await recover({ reader, committer, draft });
   if (unknown > 0) log.warn('calls of the last run ended unknown', { calls: unknown });
   let port = config.listen.port;
@@ -124,7 +130,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   });
   const { live } = base;
   const safe = createSafe(state.envelope, state.root);
-  const lines = buildLines({ ...base, ...state, draft, upstream, safe, host, log });
+  const lines = buildLines({ ...base, ...state, draft, upstream, safe, host, log, underWay, revoker });
   const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
   const jobs = [...jobsOf(storage, { ...base, ...timing, host }), ...lines.jobs];
   const listeners: Listener[] = [];
@@ -245,7 +251,7 @@ async function noteConfig(
   await commitOrThrow(storage, { statements: [], entries: [entry] });
 }
 
-type BaseDeps = State & { readonly draft: DraftEntry };
+type BaseDeps = State & { readonly draft: DraftEntry; readonly revoker: Revoker };
 
 /** Vault, keys and agents of the config; what is new is committed before anything uses it. */
 async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
@@ -256,6 +262,8 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   await commitSetup(storage, draft, { action: 'vault.ring', statements: ring.created });
   const signing = await openSigningKeys('passport', { reader, keyring: ring.keyring, host });
   await commitSetup(storage, draft, { action: 'vault.signing_key', statements: signing.created });
+  const status = await openSigningKeys('status_list', { reader, keyring: ring.keyring, host });
+  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: status.created });
   for (const agent of await missingAgents(ceilingsOf(config), { reader, host })) {
     await commitSetup(storage, draft, {
       action: 'agent.register',
@@ -283,6 +291,7 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
     read,
     credentials,
     committer,
+    revoker: deps.revoker,
     reader,
     draft,
     host,
@@ -291,7 +300,9 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
     adopted: (next) => log.configure(next.log),
   });
   const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
-  return { keyring: ring.keyring, keys: signing.keys, credentials, pepper, directory, live };
+  const statusIndex = createStatusIndexes(reader);
+  const keys = { keys: signing.keys, statusKeys: status.keys };
+  return { ...keys, keyring: ring.keyring, credentials, pepper, directory, live, statusIndex };
 }
 
 const ceilingsOf = ({ agents, agentCeiling }: Config) => ({ agents, ceiling: agentCeiling });

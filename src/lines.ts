@@ -6,6 +6,7 @@ import { pruneIdempotencyKeys } from '#features/idempotency/jobs.ts';
 import type { Safe } from '#features/idempotency/safe.ts';
 import { createKeyVerifier } from '#features/keys/verify.ts';
 import { createStanding } from '#features/passports/standing.ts';
+import { createStatusList } from '#features/passports/status-list.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { allKeyring } from '#features/vault/store.ts';
 import { CALLS_IN_FLIGHT_MAX, VERBS_IN_FLIGHT_MAX } from '#kernel/limits.ts';
@@ -31,6 +32,7 @@ import { createSettle } from '#pipeline/settle.ts';
 import type { Storage } from '#pipeline/storage.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
 import { createTurns } from '#pipeline/turns.ts';
+import { lookJob, type UnderWay } from '#pipeline/under-way.ts';
 import { checkAuthenticator, checkService } from '#pipeline/verify-connection.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Upstream } from '#platform/net/upstream.ts';
@@ -43,6 +45,7 @@ export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 've
   readonly measures: Measures;
   readonly draft: DraftEntry;
   readonly live: LiveConfig;
+  readonly underWay: UnderWay;
   readonly upstream: Upstream;
   readonly safe: Safe;
   readonly log: Log;
@@ -70,7 +73,7 @@ function buildAuthentication(deps: LineDeps) {
     commit: committer.commit,
     draft,
     ttlSeconds: () => live.current().passports.ttlSeconds,
-    host,
+    host: { ...host, statusIndex: deps.statusIndex },
   });
   const authenticator = createAuthenticator({
     keys: keyVerifier,
@@ -79,7 +82,15 @@ function buildAuthentication(deps: LineDeps) {
     directory,
     standing,
   });
-  return { verifier, authenticator };
+  const statusList = createStatusList({
+    reader,
+    key: deps.statusKeys.current,
+    issuer: () => live.current().publicUrl,
+    findAgent: directory.find,
+    keyEnded,
+    host,
+  });
+  return { verifier, authenticator, statusList };
 }
 
 /** None yet; what they look at decides whether a body is read whole. */
@@ -114,7 +125,7 @@ export function buildLines(deps: LineDeps) {
   const { storage, draft, credentials, live, measures: measure, host, log } = deps;
   const config = live.current;
   const { committer } = storage;
-  const { verifier, authenticator } = buildAuthentication(deps);
+  const { verifier, authenticator, statusList } = buildAuthentication(deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
@@ -145,6 +156,7 @@ export function buildLines(deps: LineDeps) {
     }),
     settle: createSettle({ committer, host, log, measure }),
     recorder,
+    underWay: deps.underWay,
   };
   const traffic = createTraffic(steps);
   const checks = createTraffic({
@@ -153,16 +165,16 @@ export function buildLines(deps: LineDeps) {
     authorize: authorizeFrom((name) => checkService(live.service(name))),
   });
   const follower = followChanges(deps);
-  const { committed } = follower;
-  storage.onLate(followLate({ committer, draft, committed }));
+  storage.onLate(followLate({ committer, draft, committed: follower.committed }));
   const line = createOperationLine({
     authenticator,
     committer,
+    revoker: deps.revoker,
     recorder,
     draft,
     host,
     log,
-    committed,
+    committed: follower.committed,
     measure,
     places: createPlaces(VERBS_IN_FLIGHT_MAX),
     turns,
@@ -172,8 +184,9 @@ export function buildLines(deps: LineDeps) {
     registry: createRegistry(operations),
     line,
     traffic,
+    statusList,
     callsInFlight: places.taken,
-    jobs: [countJob(recorder), pruning, follower.job],
+    jobs: [countJob(recorder), pruning, follower.job, lookJob(deps.underWay, verifier.byJti)],
     /** What is still to be written when nobody calls any more. */
     finish: () => recorder.writeCounts(true),
   };

@@ -1,9 +1,10 @@
 // The config in force, and how another one takes its place: all of it or nothing, and durable in the log before it is
 // used (invariant 8). Whoever asks `current()` at the moment of use needs to know nothing of reloads.
 import { createHash } from 'node:crypto';
-import { missingAgents } from '#features/agents/directory.ts';
+import { droppedAgents, missingAgents } from '#features/agents/directory.ts';
 import { changeText, compareSettings } from '#features/config/compare.ts';
 import { type Change, type Look, needsRestart, type Problem } from '#features/config/model.ts';
+import type { Revoker } from '#features/passports/revoke.ts';
 import { type CompiledService, compileService } from '#features/policy/decide.ts';
 import type { Service } from '#features/services/model.ts';
 import type { Credentials, Loaded } from '#features/vault/credentials.ts';
@@ -13,7 +14,7 @@ import { canonicalize } from '#kernel/canonical.ts';
 import { Fault } from '#kernel/errors.ts';
 import { CONFIG_CHANGE_VALUE_CHARS_MAX, CONFIG_CHANGES_IN_ENTRY_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { EntryDraft, Statement } from '#kernel/unit.ts';
+import type { EntryDraft, Statement, Unit } from '#kernel/unit.ts';
 import type { Committer } from '#pipeline/commit.ts';
 import type { Meter } from '#pipeline/measure.ts';
 import type { DraftEntry } from '#pipeline/record.ts';
@@ -43,6 +44,7 @@ type Deps = {
   readonly read: () => ConfigRead;
   readonly credentials: Credentials;
   readonly committer: Committer;
+  readonly revoker: Revoker;
   readonly reader: Reader;
   readonly draft: DraftEntry;
   readonly host: Host;
@@ -64,13 +66,17 @@ export function createLiveConfig(first: Config, deps: Deps): LiveConfig {
     const { look, next } = lookAt(inForce, deps);
     if (next === undefined) return refused(look, cause, deps);
     if (look.changes.length === 0) return unchanged(cause, deps);
-    const committed = await deps.committer.commit(await unitOf(next, { look, cause }, deps));
-    if (!committed.ok) return committed;
+    const gone = goneWith(inForce, next.config, deps);
+    const unit = await unitOf(next, { look, cause }, deps);
     // One step without an await: no call sees half of it.
-    inForce = next.config;
-    compiled = next.compiled;
-    deps.credentials.adopt(next.values);
-    deps.adopted(next.config);
+    const adopt = (): void => {
+      inForce = next.config;
+      compiled = next.compiled;
+      deps.credentials.adopt(next.values);
+      deps.adopted(next.config);
+    };
+    const committed = await commitAnd(adopt, { gone, unit, actor: cause.actor }, deps);
+    if (!committed.ok) return committed;
     deps.log.info('config reloaded', { cause: cause.by, changes: look.changes.map(changeText) });
     return ok(look.changes);
   };
@@ -125,6 +131,45 @@ function fileChanges(inForce: Config, next: Config, secrets: readonly string[]):
     ...authorities.map(([name]) => changed(`services.${name}.tls.ca_file`)),
     ...kept.filter(([name]) => secrets.includes(name)).map(([name]) => changed(`services.${name}.secret`)),
   ];
+}
+
+/** What the file does not name any more; passports that live by it end with it. */
+type Gone = { readonly services: readonly string[]; readonly agentIds: readonly string[] };
+
+const goneWith = (inForce: Config, next: Config, { reader }: Pick<Deps, 'reader'>): Gone => ({
+  services: [...inForce.services.keys()].filter((name) => !next.services.has(name)),
+  agentIds: droppedAgents({ before: inForce.agents, after: next.agents }, reader),
+});
+
+type Applied = { readonly gone: Gone; readonly unit: Unit; readonly actor: Cause['actor'] };
+
+async function commitAnd(
+  adopt: () => void,
+  { gone: { services, agentIds }, unit, actor }: Applied,
+  { committer, revoker }: Pick<Deps, 'committer' | 'revoker'>,
+): Promise<Result<unknown>> {
+  if (services.length === 0 && agentIds.length === 0) {
+    const committed = await committer.commit(unit);
+    if (committed.ok) adopt();
+    return committed;
+  }
+  const order = { actor, trace: undefined, reopens: true } as const;
+  const removed = await revoker.revoke({
+    ...order,
+    kind: 'service_removed',
+    selection: { by: 'services', services },
+    reason: 'a service was removed from the config',
+    beside: unit,
+    first: adopt,
+  });
+  if (!removed.ok || agentIds.length === 0) return removed;
+  return revoker.revoke({
+    ...order,
+    kind: 'agent_ended',
+    selection: { by: 'agents', agentIds },
+    reason: 'the agent was removed from the config',
+    beside: undefined,
+  });
 }
 
 const restarts = (changes: readonly Change[]): readonly Problem[] =>

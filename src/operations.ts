@@ -13,7 +13,9 @@ import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { refreshOperation } from '#features/passports/refresh-operations.ts';
 import { reportOperation } from '#features/passports/report-operation.ts';
-import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
+import { revocationOperations } from '#features/passports/revocation-operations.ts';
+import type { Revoker } from '#features/passports/revoke.ts';
+import { releaseStanding } from '#features/passports/store.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
 import { serviceOperations } from '#features/services/operations.ts';
@@ -24,7 +26,6 @@ import { secretOperations } from '#features/vault/operations.ts';
 import type { SigningKeys } from '#features/vault/signing-keys.ts';
 import { REPORT_ENTRIES_MAX } from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
-import type { Statement } from '#kernel/unit.ts';
 import { proxyOperation } from '#pipeline/proxy-operation.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
@@ -46,7 +47,10 @@ export type OperationDeps = {
   readonly keyring: Keyring;
   readonly pepper: Uint8Array;
   readonly keys: SigningKeys;
+  readonly statusKeys: SigningKeys;
+  readonly statusIndex: () => number;
   readonly verifier: PassportVerifier;
+  readonly revoker: Revoker;
   readonly traffic: Traffic;
   /** The traffic line of a person who checks a service. */
   readonly checks: Traffic;
@@ -58,12 +62,11 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
   const { reader } = storage;
   const services = () => config().services.values();
   const settings = () => ({ agents: config().agents, ceiling: config().agentCeiling });
-  const revokePassports = (agentId: string, reason: string): Statement =>
-    revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason });
   const passports = {
     reader,
-    host,
+    host: { ...host, statusIndex: deps.statusIndex },
     keys,
+    statusKeys: deps.statusKeys,
     issuer: () => config().publicUrl,
     findAgent: directory.find,
     terms: () => config().passports,
@@ -79,7 +82,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       grantsOf: (caller) => grantsOf(directory, caller),
     }),
     ...agentOperations({
-      ...{ directory, settings, host, revokePassports, releaseStanding },
+      ...{ directory, settings, host, releaseStanding },
       forgetKeys: forgetAgentKeys,
     }),
     ...agentKeyOperations({ reader, host, findAgent: directory.find }),
@@ -92,6 +95,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       missionLog: (sessionId) => sessionEntries(reader, { sessionId, limit: REPORT_ENTRIES_MAX }),
     }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed: (jti) => hasEvents(reader, jti) }),
+    ...revocationOperations({ reader, host, findAgent: directory.find, revoker: deps.revoker }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({
       reader,

@@ -194,7 +194,8 @@ describe('layers', () => {
 });
 
 const isStore = (path: string): boolean =>
-  /^src\/features\/[^/]+\/(store|migrations)\.ts$/.test(path) || path.startsWith('src/platform/storage/');
+  /^src\/features\/[^/]+\/(?:(?:[a-z]+-)?store|migrations)\.ts$/.test(path) ||
+  path.startsWith('src/platform/storage/');
 const isOutside =
   (...prefixes: readonly string[]) =>
   (path: string): boolean =>

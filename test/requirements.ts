@@ -38,7 +38,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: 6,
     text: 'Revocation bites at the next check and cuts open streams, held calls and every descendant.',
-    due: false,
+    due: true,
+    part: 'all but held approvals, which come with the gate',
   },
   {
     id: 7,

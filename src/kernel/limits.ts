@@ -72,6 +72,26 @@ export const REPORT_ENTRIES_MAX = 5_000;
 export const REPORT_PASSPORTS_MAX = 1_000;
 /** Of these, calls that it lists one by one. */
 export const REPORT_CALLS_MAX = 200;
+/** Passports that one unit revokes, each with its entry: one fsync of bounded length. More take several units. */
+export const REVOKED_PER_UNIT_MAX = 1_000;
+/** A subtree that changes under its revocation is read again; after so many times nothing it does delays it any more. */
+export const REVOKE_EXACT_TRIES = 3;
+/** Units of one revocation at most: ten million passports, or a mistake of ours. */
+export const REVOKE_UNITS_MAX = 10_000;
+/** Places in the status list: more than the passports of two days at six a second. As bytes 128 kB, packed a few hundred. */
+export const STATUS_LIST_BITS = 1_048_576;
+/** More than can have been given out and not be a row yet. */
+export const STATUS_INDEX_SKIP = 8_192;
+/** Asked for by anyone, so not built for each. With the next one, what a verifier knows is never older than a minute. */
+export const STATUS_LIST_BUILT_MS = 2_000;
+/** How long the list may be kept; once more in a cache on the way. */
+export const STATUS_LIST_TTL_SECONDS = 25;
+/** A verifier that cannot get another one stops to trust it. */
+export const STATUS_LIST_VALID_SECONDS = 300;
+/** A passport stays in the list for so long after its end: the clocks of verifiers differ. */
+export const STATUS_LIST_KEPT_MS = 300_000;
+/** A call whose passport ends without anybody's doing, by its time or with its key, is cut so soon. */
+export const CUT_LOOK_EVERY_MS = 1_000;
 /** A standing passport is renewed so long before its end, so that no call meets an ended one. */
 export const STANDING_RENEW_BEFORE_MS = 60_000;
 /** More than a private server's programs; a caller that registers in a loop is told, and the table stays small. */
@@ -159,6 +179,10 @@ export const CALLS_WINDOW_MS = 60_000;
 /** What the YAML may set per agent. A window remembers the time of each of its calls. */
 export const CALLS_PER_MINUTE_MAX = 60_000;
 export const CALLS_PER_DAY_MAX = 10_000_000;
+/** Missions whose calls are counted at once; of the others the log has the count. */
+export const MISSIONS_COUNTED_MAX = 10_000;
+/** What the YAML may set per mission; after a start they are read from the log. */
+export const CALLS_PER_MISSION_MAX = 1_000_000;
 /** Intents that one step of counting reads after a start; between two steps other calls get their turn. */
 export const INTENTS_COUNTED_AT_ONCE = 2_000;
 

@@ -43,6 +43,8 @@ export type Invocation<Input> = {
   readonly trace: Trace;
   /** Fires when the client has gone away. */
   readonly signal: AbortSignal;
+  /** An agent called it as a tool. */
+  readonly tool?: true | undefined;
 };
 
 /** What a verb decides: its answer, the changes it wants, and what the log shall say of it. */
@@ -53,6 +55,8 @@ export type Outcome<Output> = {
   readonly changes: readonly Statement[];
   /** The verb has committed its changes and their entry itself, since they take effect together with what is no row. */
   readonly committed?: true;
+  /** Passports that end with the change, in its unit, with all that descends from them. */
+  readonly ends?: { readonly of: 'agent' | 'key'; readonly id: string; readonly reason: string } | undefined;
   /** Fields of the audit entry that only the verb knows. Reads leave it out. */
   readonly entry?: Partial<EntryDraft>;
   /** What was noticed: entries of their own, in the same unit. */

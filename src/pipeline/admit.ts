@@ -8,8 +8,9 @@ import {
   type Limited,
   type UsedUp,
 } from '#features/agents/allowance.ts';
+import { createMissionBudgets, type Mission, type MissionBudgets } from '#features/agents/mission-budget.ts';
 import type { AgentLimits } from '#features/agents/model.ts';
-import { intentsOf } from '#features/audit/store.ts';
+import { intentsOf, intentsOfMission } from '#features/audit/store.ts';
 import { Fault } from '#kernel/errors.ts';
 import { INTENTS_COUNTED_AT_ONCE } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
@@ -42,6 +43,8 @@ export type Admit = (from: Watched) => Admission | Promise<Admission>;
 
 export function createAdmit({ limits, reader, host, once }: Deps): Admit {
   const allowances = createAllowances();
+  const budgets = createMissionBudgets();
+  const missions = createMissionCounts(budgets, reader);
   const counts = createDayCounts(allowances, { reader, host });
   const take = (from: Watched, agent: Limited): Result<Admitted> => {
     const used = allowances.take(agent, { nowMs: host.nowMs(), monotonicMs: host.monotonicMs() });
@@ -54,8 +57,33 @@ export function createAdmit({ limits, reader, host, once }: Deps): Admit {
     const held = agentName === null ? undefined : limits(agentName);
     if (agentId === null || held === undefined) return done(from, FREE);
     const agent = { agentId, limits: held };
+    const { calls_per_mission: budget } = held;
+    if (budget !== undefined) return within(from, { agent, budget });
     if (!allowances.lacksDay(agent)) return take(from, agent);
     return counts.read(agent).then(() => take(from, agent));
+  };
+  /** The budget first, since it is given back where another limit has no room. */
+  const within = async (from: Watched, { agent, budget }: Budgeted): Promise<Result<Admitted>> => {
+    const { sessionId, missionEndsAtMs } = from.from.from.from.passport;
+    const mission = { agentId: agent.agentId, sessionId: sessionId ?? '' };
+    if (budgets.lacks(mission)) await missions.read(mission, budget);
+    if (allowances.lacksDay(agent)) await counts.read(agent);
+    if (!budgets.take(mission, budget)) {
+      const leftMs = (missionEndsAtMs ?? 0) - host.nowMs();
+      const retryAfterSeconds = Math.max(1, Math.ceil(leftMs / MS_PER_SECOND));
+      return refuse(limited({ limit: 'calls_per_mission', value: budget, retryAfterSeconds }));
+    }
+    const taken = take(from, agent);
+    if (!taken.ok) {
+      budgets.undo(mission);
+      return taken;
+    }
+    const { undo } = taken.value;
+    const undoBoth = (): void => {
+      undo();
+      budgets.undo(mission);
+    };
+    return ok({ ...taken.value, undo: undoBoth });
   };
   const countOnce = async (from: Watched, key: string): Promise<Admission> => {
     const found = await once.look(from, key);
@@ -68,6 +96,9 @@ export function createAdmit({ limits, reader, host, once }: Deps): Admit {
     return key === undefined ? count(from) : countOnce(from, key);
   };
 }
+
+type Budgeted = { readonly agent: Limited; readonly budget: number };
+const MS_PER_SECOND = 1_000;
 
 type Ending = Pick<Admitted, 'leave' | 'undo'>;
 const FREE: Ending = { leave: () => undefined, undo: () => undefined };
@@ -101,6 +132,33 @@ function createDayCounts(allowances: Allowances, { reader, host }: Pick<Deps, 'r
   };
 }
 
+/** As above: what a mission has made so far stands in the log, however often the process has been started since. */
+function createMissionCounts(budgets: MissionBudgets, reader: Reader) {
+  const reading = new Map<string, Promise<void>>();
+  const count = async (mission: Mission, most: number): Promise<void> => {
+    let calls = 0;
+    let beforeSeq = Number.MAX_SAFE_INTEGER;
+    while (calls < most) {
+      const page = await intentsOfMission(reader, { ...mission, beforeSeq, limit: INTENTS_COUNTED_AT_ONCE });
+      calls += page.length;
+      if (page.length < INTENTS_COUNTED_AT_ONCE) break;
+      beforeSeq = page.at(-1)?.seq ?? 0;
+      await new Promise<void>((next) => setImmediate(next));
+    }
+    budgets.read(mission, calls);
+  };
+  return {
+    read: (mission: Mission, most: number): Promise<void> => {
+      const id = `${mission.agentId} ${mission.sessionId}`;
+      const known = reading.get(id);
+      if (known !== undefined) return known;
+      const fresh = count(mission, most).finally(() => reading.delete(id));
+      reading.set(id, fresh);
+      return fresh;
+    },
+  };
+}
+
 type Since = { readonly sinceMs: number };
 
 /** Newest first, and no more than the limit: what an agent did before today is not looked at. */
@@ -125,6 +183,8 @@ const NEXT: Readonly<Record<keyof AgentLimits, (value: number) => string>> = {
     `This agent may have ${value} calls under way. Send the call again when one of them has ended.`,
   calls_per_day: (value) =>
     `This agent may make ${value} calls a day (UTC). Wait as long as Retry-After says, or ask the operator to raise calls_per_day.`,
+  calls_per_mission: (value) =>
+    `This agent may make ${value} calls in one mission, and has made them. Check out and say what is left; another mission needs a passport issued with a declared intent.`,
 };
 
 function limited({ limit, value, retryAfterSeconds }: UsedUp): Fault {

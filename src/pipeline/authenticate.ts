@@ -25,12 +25,13 @@ export type Presented = {
 
 declare const authenticated: unique symbol;
 /** What a call may do, and in whose name. */
-export type Authority = Pick<LivePassport, 'services'> & {
-  readonly agentId: string | null;
-  readonly agentName: string | null;
-  readonly sessionId: string | null;
-  readonly jti: string | null;
-};
+export type Authority = Pick<LivePassport, 'services'> &
+  Partial<Pick<LivePassport, 'missionEndsAtMs'>> & {
+    readonly agentId: string | null;
+    readonly agentName: string | null;
+    readonly sessionId: string | null;
+    readonly jti: string | null;
+  };
 /** A caller on the traffic line whose agent and passport are known and live; or a person who checks one service. */
 export type Authenticated = {
   readonly [authenticated]: true;

@@ -12,6 +12,7 @@ import type { CallAnswer } from './call.ts';
 import type { Inspected } from './inspect.ts';
 import type { HeaderList } from './request.ts';
 import { withheld } from './scrub.ts';
+import type { Passing } from './under-way.ts';
 
 declare const delivered: unique symbol;
 /** The caller has the whole answer, or has it once `answer` is given to it. */
@@ -26,6 +27,8 @@ export type Delivered<T> = {
 export type Delivery<T> = {
   /** Whether the answer is passed on as it comes. */
   readonly streams: boolean;
+  /** Who passes it on, where it has to be cut while it comes. */
+  readonly passing?: Passing;
   readonly deliver: (from: Inspected, entryId: string) => Promise<Result<Delivered<T>>>;
   /** Gives the answer of an earlier call, that said how to keep it. */
   readonly replay: (kept: Kept) => Promise<Result<T>>;
@@ -50,7 +53,7 @@ export type Sink = {
   /** Resolves when more may be given: what the client does not take, the upstream is not asked for. */
   readonly write: (bytes: Uint8Array) => Promise<void> | undefined;
   readonly end: () => Promise<void>;
-};
+} & Passing;
 
 type Given<T> = Pick<Delivered<T>, 'answer' | 'kept'>;
 const done = <T>(from: Inspected, given: Given<T>): Result<Delivered<T>> =>
@@ -93,6 +96,7 @@ function textOf(answer: CallAnswer): Uint8Array | undefined {
 export function streamed(sink: Sink): Delivery<void> {
   return {
     streams: true,
+    passing: sink,
     deliver: async (from, entryId) => {
       const { status, headers, lengthBytes, body, tally, bytesMax, discard } = from.from;
       const declared = contentLength(from.from.from.response.headers);

@@ -2,7 +2,7 @@
 import { STREAM_MS_MAX } from '#kernel/limits.ts';
 import { ok, type Result } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
-import type { UpstreamResponse } from '#platform/net/exchange.ts';
+import type { Handle, UpstreamResponse } from '#platform/net/exchange.ts';
 import type { Upstream } from '#platform/net/upstream.ts';
 import type { Injected } from './inject.ts';
 import type { Meter } from './measure.ts';
@@ -27,10 +27,12 @@ export type Leaving = {
   readonly signal: AbortSignal;
   /** The answer is passed on as it comes and may last longer than its head may take. */
   readonly streams: boolean;
+  /** Through which the call is cut. */
+  readonly handle: Handle;
 };
 
 export function createForward({ upstream, timeoutMs, host, measure }: Deps): Forward {
-  return async (from, { signal, streams }) => {
+  return async (from, { signal, streams, handle }) => {
     const { upload } = from.from;
     const { call, service, target, payload } = from.from.from.from.from;
     const { url } = target;
@@ -48,6 +50,7 @@ export function createForward({ upstream, timeoutMs, host, measure }: Deps): For
         body: upload?.chunks ?? payload.body,
         timeoutMs: timeoutMs(),
         streamMs: streams ? STREAM_MS_MAX : undefined,
+        handle,
       },
       signal,
     );

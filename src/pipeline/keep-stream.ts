@@ -15,6 +15,7 @@ export function streamedAndKept(sink: Sink): Delivery<void> {
   const to = streamed(recorded(sink, record));
   return {
     streams: true,
+    passing: sink,
     deliver: async (from, entryId) => {
       const delivered = await to.deliver(from, entryId);
       return delivered.ok ? ok({ ...delivered.value, kept: record.bytes }) : delivered;
@@ -85,6 +86,7 @@ function recorded(sink: Sink, record: Record): Sink {
     end: async () => {
       if (!gone) await passed(() => sink.end());
     },
+    cut: sink.cut,
   };
 }
 

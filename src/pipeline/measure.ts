@@ -164,13 +164,19 @@ function measureDoors(metrics: Metrics) {
   };
 }
 
+/** Each entry of these is about one passport. */
+const REVOKING: ReadonlySet<string> = new Set(['passport.revoke', 'passport.revoke_cascade']);
+
 function measureState(metrics: Metrics) {
   const counter = (name: string, help: string) => metrics.counter({ name, help, labels: [] });
   const issued = counter(
     'stack_passports_issued_total',
     'Passports minted: issued, delegated, refreshed; standing ones included.',
   );
-  const revoked = counter('stack_passports_revoked_total', 'Revocations; one may revoke several passports.');
+  const revoked = counter(
+    'stack_passports_revoked_total',
+    'Passports revoked, those that descend from a revoked one included.',
+  );
   const loads = metrics.counter({
     name: 'stack_config_loads_total',
     help: 'Times the config was read, at the start or later; one that failed changed nothing.',
@@ -190,9 +196,9 @@ function measureState(metrics: Metrics) {
   return {
     ...measureWriter(metrics),
     committed: (entries: readonly EntryDraft[], at: Committed) => {
-      for (const { action, outcome } of entries) {
+      for (const { action, outcome, detail } of entries) {
         if (MINTS.has(action) && outcome === 'success') issued({});
-        if (action === 'passport.revoke' && outcome === 'success') revoked({});
+        if (REVOKING.has(action) && outcome === 'success' && detail['already'] !== true) revoked({});
       }
       head = Math.max(head, at.lastSeq);
     },

@@ -1,9 +1,10 @@
 // The operations line: authenticate → allow → parse → run → record. One line for every verb, whatever surface it came by.
 import type { z } from 'zod';
+import type { Revoker } from '#features/passports/revoke.ts';
 import { asFault, Fault, stackOf } from '#kernel/errors.ts';
 import type { Caller, Operation, Outcome, Trace } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { EntryDraft } from '#kernel/unit.ts';
+import type { EntryDraft, Unit } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Authenticator, Presented } from './authenticate.ts';
@@ -20,6 +21,8 @@ export type Arrival = {
   readonly signal: AbortSignal;
   /** Where the bytes came from: the peer's address, or `local`. For the record of refused credentials. */
   readonly source: string;
+  /** An agent calls a tool. */
+  readonly tool?: true | undefined;
 };
 
 export type Answer = { readonly output: unknown; readonly status: number };
@@ -36,6 +39,7 @@ export type OperationLine = {
 type Deps = {
   readonly authenticator: Authenticator;
   readonly committer: Committer;
+  readonly revoker: Revoker;
   readonly recorder: Recorder;
   readonly draft: DraftEntry;
   readonly host: Host;
@@ -152,13 +156,14 @@ async function travel(deps: Deps, operation: Operation, { input, from }: Request
   if (!allowed.ok) return deny(deps, operation, { from, fault: allowed.fault });
   const parsed = parse(operation, input);
   if (!parsed.ok) return parsed;
-  const { caller, trace, signal } = from;
+  const { caller, trace, signal, tool } = from;
   const outcome = await operation.run({
     caller,
     input: parsed.value,
     nowMs: deps.host.nowMs(),
     trace,
     signal,
+    tool,
   });
   // The traffic line keeps its own record; see traffic.ts.
   if (operation.line === 'traffic') return outcome.ok ? ok(answerOf(outcome.value)) : outcome;
@@ -219,10 +224,24 @@ async function record(deps: Deps, operation: Operation, { from, outcome }: Done)
   const fields = entryFields(operation, from, outcome);
   const events = (outcome.events ?? []).map((event) => deps.draft({ ...fields, detail: {}, ...event }));
   const entries = [deps.draft(fields), ...events];
-  const committed = await deps.committer.commit({ statements: outcome.changes, entries });
+  const committed = await commit(deps, { from, outcome }, { statements: outcome.changes, entries });
   if (!committed.ok) return committed;
   await deps.committed(operation.action);
   return ok(answerOf(outcome));
+}
+
+function commit(
+  { committer, revoker }: Deps,
+  { from: { caller, trace }, outcome: { ends } }: Done,
+  unit: Unit,
+): Promise<Result<unknown>> {
+  if (ends === undefined) return committer.commit(unit);
+  const { of, id, reason } = ends;
+  const actor = { kind: caller.kind, id: caller.id };
+  const order = { reason, actor, trace, beside: unit, reopens: true } as const;
+  return of === 'agent'
+    ? revoker.revoke({ ...order, kind: 'agent_ended', selection: { by: 'agents', agentIds: [id] } })
+    : revoker.revoke({ ...order, kind: 'key_ended', selection: { by: 'anyone', mintedBy: id } });
 }
 
 function entryFields(operation: Operation, from: From, outcome: Outcome<unknown>): Partial<EntryDraft> {

@@ -22,9 +22,9 @@ export function proxyOperation(traffic: Traffic): Operation {
     route: { method: 'POST', path: '/v1/proxy' },
     toolset: 'default',
     line: 'traffic',
-    run: async ({ caller, input, trace, signal }) => {
+    run: async ({ caller, input, trace, signal, tool }) => {
       const to = collected(input.max_body_chars);
-      const answer = await traffic.send({ caller, call: callOf(input), trace, signal, to });
+      const answer = await traffic.send({ caller, call: callOf(input), trace, signal, to, tool });
       return answer.ok ? ok({ output: answer.value, changes: [] }) : answer;
     },
   });

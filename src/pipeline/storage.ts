@@ -29,6 +29,8 @@ export type Storage = Tending & {
   readonly failure: () => string | undefined;
   /** `listener` is told of entries that were committed after their caller had been refused. */
   readonly onLate: (listener: (entries: readonly EntryDraft[]) => void) => void;
+  /** `listener` is told of every unit when it has become durable, before whoever waits for it. */
+  readonly onCommitted: (listener: (entries: readonly EntryDraft[]) => void) => void;
   /** Units that wait for the writer or are with it. */
   readonly depth: () => number;
   readonly scanChain: () => Promise<ChainReport>;
@@ -57,6 +59,7 @@ export type StorageWatch = Pick<WriterWatch, 'nowMs' | 'batch'> & {
   /** Number of the last entry at the start. */
   readonly auditHead: (seq: number) => void;
 };
+const heardByNobody = (_entries: readonly EntryDraft[]): void => undefined;
 const UNWATCHED: StorageWatch = {
   nowMs: () => 0,
   batch: () => undefined,
@@ -81,7 +84,7 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
     await inspect(file, options);
     const check = prepare(file, options);
     thread.postMessage('open');
-    const told = { late: (_entries: readonly EntryDraft[]): void => undefined };
+    const told = { late: heardByNobody, committed: heardByNobody };
     const outage: Outage = createOutage({
       commit: (unit) => committer.commit(unit),
       draft: createDraft(host),
@@ -96,7 +99,10 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
       trouble: (reason) => (reason === undefined ? undefined : outage.begin(reason)),
     });
     const committer = createCommitter(writer, {
-      committed: watch.committed,
+      committed: (entries, at) => {
+        watch.committed(entries, at);
+        told.committed(entries);
+      },
       late: (entries) => told.late(entries),
       keep: outage.keep,
     });
@@ -113,6 +119,9 @@ export async function openStorage(folder: string, options: Options): Promise<Sto
       ...tendFiles(file, { writer, outage, fatal: watch.fatal }),
       onLate: (listener) => {
         told.late = listener;
+      },
+      onCommitted: (listener) => {
+        told.committed = listener;
       },
       scanChain: async () => {
         const scanned = await runScan(program('scan-worker'), data);

@@ -22,6 +22,7 @@ import type { Recorder } from './record.ts';
 import type { Scrub } from './scrub.ts';
 import type { Settle } from './settle.ts';
 import type { Turns } from './turns.ts';
+import { asCut, CallUnderWay, type UnderWay, untilCut } from './under-way.ts';
 import { readWhole } from './upload.ts';
 
 type Steps = {
@@ -37,6 +38,7 @@ type Steps = {
   readonly scrub: Scrub;
   readonly settle: Settle;
   readonly recorder: Recorder;
+  readonly underWay: Pick<UnderWay, 'begin' | 'end'>;
 };
 
 export type Journey<T> = {
@@ -45,19 +47,41 @@ export type Journey<T> = {
   readonly trace: Trace;
   readonly signal: AbortSignal;
   readonly to: Delivery<T>;
+  /** An agent's tool asked for it. */
+  readonly tool?: true | undefined;
 };
+/** Its way can be cut at every step. */
+type Travelling<T> = Omit<Journey<T>, 'tool'> & { readonly way: CallUnderWay };
 
 export type Traffic = { readonly send: <T>(journey: Journey<T>) => Promise<Result<T>> };
 
 export const createTraffic = (steps: Steps): Traffic => ({ send: (journey) => travel(steps, journey) });
 
 async function travel<T>(steps: Steps, journey: Journey<T>): Promise<Result<T>> {
-  const { caller, call, trace } = journey;
+  const { caller, call, trace, signal, to } = journey;
   const authenticated = await steps.authenticator.agent(caller, call.passport, trace);
   if (!authenticated.ok) return deny(steps, journey, { fault: authenticated.fault });
   const known = authenticated.value;
+  const way = wayOf(journey, known);
+  // In the turn in which its passport was found live: whatever ends that passport from here on finds the call.
+  steps.underWay.begin(way);
+  try {
+    return await inPlace(steps, { caller, call, trace, signal, to, way }, known);
+  } finally {
+    steps.underWay.end(way);
+  }
+}
+
+function wayOf<T>({ tool, to }: Journey<T>, { passport: { jti, sessionId } }: Authenticated): CallUnderWay {
+  const kind = to.streams ? 'stream' : 'request';
+  const way = new CallUnderWay(jti, sessionId, tool === true ? 'tool' : kind);
+  way.passing = to.passing;
+  return way;
+}
+
+async function inPlace<T>(steps: Steps, journey: Travelling<T>, known: Authenticated): Promise<Result<T>> {
   // Held from before its body is read to the last byte of its answer.
-  const holder = known.passport.agentId ?? caller.id;
+  const holder = known.passport.agentId ?? journey.caller.id;
   const turn = steps.turns.take(holder);
   if (turn !== undefined) await turn;
   if (!steps.places.enter(holder)) return deny(steps, journey, { fault: noPlace(), known });
@@ -68,7 +92,7 @@ async function travel<T>(steps: Steps, journey: Journey<T>): Promise<Result<T>> 
   }
 }
 
-async function proceed<T>(steps: Steps, journey: Journey<T>, known: Authenticated): Promise<Result<T>> {
+async function proceed<T>(steps: Steps, journey: Travelling<T>, known: Authenticated): Promise<Result<T>> {
   const authorized = steps.authorize(known, journey.call);
   if (!authorized.ok) return deny(steps, journey, { ...authorized, known });
   if ('unread' in authorized) return proceedRead(steps, journey, { known, upload: authorized.unread });
@@ -87,7 +111,7 @@ type Ready = {
   readonly tries: number;
 };
 
-async function count<T>(steps: Steps, journey: Journey<T>, ready: Ready): Promise<Result<T>> {
+async function count<T>(steps: Steps, journey: Travelling<T>, ready: Ready): Promise<Result<T>> {
   const counted = steps.admit(ready.watched);
   const admission = counted instanceof Promise ? await counted : counted;
   if (!admission.ok) return deny(steps, journey, { ...ready, ...admission });
@@ -116,15 +140,17 @@ async function replay<T>(
   return recorded.ok ? to.replay(kept) : recorded;
 }
 
-async function depart<T>(steps: Steps, journey: Journey<T>, admitted: Admitted): Promise<Result<T>> {
+async function depart<T>(steps: Steps, journey: Travelling<T>, admitted: Admitted): Promise<Result<T>> {
   const intended = await steps.intend(admitted, journey.trace);
   if (!intended.ok) {
     admitted.undo();
     return intended;
   }
   const answer = await venture(steps, intended.value, journey);
-  if (!answer.ok) steps.settle.failure(intended.value, answer.fault);
-  return answer.ok ? answer : refuse(withEntry(answer.fault, intended.value));
+  if (answer.ok) return answer;
+  const fault = asCut(journey.way, answer.fault) ?? answer.fault;
+  steps.settle.failure(intended.value, fault);
+  return refuse(withEntry(fault, intended.value));
 }
 
 type Reading = { readonly known: Authenticated; readonly upload: Parameters<typeof readWhole>[0] };
@@ -132,14 +158,15 @@ type Reading = { readonly known: Authenticated; readonly upload: Parameters<type
 /** Passport and config may be others when the body is there, so the call starts over with it, in its place. */
 async function proceedRead<T>(
   steps: Steps,
-  journey: Journey<T>,
+  journey: Travelling<T>,
   { known, upload }: Reading,
 ): Promise<Result<T>> {
-  const body = await readWhole(upload);
+  const body = await untilCut(journey.way, readWhole(upload));
   if (!body.ok) return deny(steps, journey, { ...body, known });
   const { upload: _read, ...call } = journey.call;
   const again = await steps.authenticator.agent(journey.caller, call.passport, journey.trace);
   if (!again.ok) return deny(steps, journey, { fault: again.fault });
+  journey.way.jti = again.value.passport.jti;
   return proceed(steps, { ...journey, call: { ...call, bytes: body.value } }, again.value);
 }
 
@@ -147,16 +174,18 @@ async function proceedRead<T>(
 async function venture<T>(
   steps: Steps,
   intended: Intended,
-  { signal, to }: Pick<Journey<T>, 'signal' | 'to'>,
+  { signal, to, way }: Pick<Travelling<T>, 'signal' | 'to' | 'way'>,
 ): Promise<Result<T>> {
   let sent = false;
   try {
+    if (way.fault !== undefined) return refuse(way.fault);
     const injected = steps.inject(intended);
     if (!injected.ok) return injected;
     sent = true;
     const forwarded = await steps.forward(injected.value, {
       signal: intended.claim === undefined ? signal : neverGone(),
       streams: to.streams,
+      handle: way,
     });
     if (!forwarded.ok) return forwarded;
     const scrubbed = steps.scrub(forwarded.value);
@@ -165,6 +194,7 @@ async function venture<T>(
     if (!inspected.ok) return inspected;
     const delivered = await to.deliver(inspected.value, intended.intent.entry_id);
     if (!delivered.ok) return delivered;
+    if (way.fault !== undefined) return refuse(wholeAndCut(way.fault, scrubbed.value.status));
     return ok(steps.settle.success(delivered.value, intended));
   } catch (thrown) {
     const { detail, cause } = asFault(thrown);
@@ -177,6 +207,10 @@ async function venture<T>(
     );
   }
 }
+
+/** The service has answered whole; its caller was not to have it any more. */
+const wholeAndCut = ({ code }: Fault, status: number): Fault =>
+  new Fault(code, { metadata: { sent: true, upstream_status: status } });
 
 /** Under an idempotency key the call goes on without its caller, whose second try will ask for the answer. */
 const neverGone = (): AbortSignal => new AbortController().signal;

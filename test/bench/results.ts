@@ -7,6 +7,7 @@ import type { Machine } from './machine.ts';
 import type { Sample } from './measure.ts';
 import type { ThreadProfile } from './profile-parts.ts';
 import { type Spread, spreadOf } from './statistics.ts';
+import type { Verification } from './verification.ts';
 
 /** Samples of one system by number of connections, one for each repeat. */
 export type Compared = {
@@ -35,6 +36,7 @@ export type Findings = {
   readonly streams?: readonly Delays[];
   readonly slowDisk?: readonly OnSlowDisk[];
   readonly footprint?: Footprint;
+  readonly verification?: Verification;
   readonly profile?: readonly ThreadProfile[];
   readonly logs?: readonly LogCheck[];
 };

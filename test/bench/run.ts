@@ -14,6 +14,7 @@ import type { Absent, Findings, Results } from './results.ts';
 import type { Part, Settings } from './settings.ts';
 import type { Stage } from './stage.ts';
 import { directSystem, oursSystems, type System } from './systems.ts';
+import { verification } from './verification.ts';
 
 export type Run = { readonly settings: Settings; readonly stage: Stage; readonly progress: Progress };
 
@@ -121,6 +122,9 @@ const PARTS: Readonly<Record<Part, (run: Run) => Promise<Findings>>> = {
   'slow-disk': onSlowDisk,
   footprint: (run) =>
     withOurs(run, { work: async (ours) => ({ footprint: await footprint(ours, run.settings.isLong) }) }),
+  verification: async ({ settings, stage }) => ({
+    verification: await verification(stage.folder, settings.repeats),
+  }),
   profile: profileOne,
 };
 

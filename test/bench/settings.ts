@@ -1,7 +1,15 @@
 // What the command line says: which systems, how long, how often, and which of the long parts.
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['compare', 'arrivals', 'streams', 'slow-disk', 'footprint', 'profile'] as const;
+export const PARTS = [
+  'compare',
+  'arrivals',
+  'streams',
+  'slow-disk',
+  'footprint',
+  'verification',
+  'profile',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 export const USAGE = `npm run bench [-- options]
@@ -9,7 +17,7 @@ export const USAGE = `npm run bench [-- options]
   --long           memory up to the 300,000th call
   --profile        where the time of a call goes, and nothing else; of the form that --only names, by default path
   --parts a,b      compare (the systems), arrivals (calls at random), streams (events), slow-disk, footprint (memory, start),
-                   profile; by default all
+                   verification (of passports), profile; by default all
   --only a,b       compare these systems, and no other part: direct, undici, nginx, mitmproxy, path, proxy, mcp, mcp-2025,
                    empty, empty-2025, mcp-mcp, undici-mcp, mcp-proxy, supergateway
   --connections a  numbers of connections, by default 1,16,64

@@ -172,6 +172,16 @@ function latencyFigures({ arrivals = [], streams = [], slowDisk = [] }: Findings
 
 const one = (value: number): Spread => spreadOf([value]);
 
+function verificationFigures({ verification }: Findings): Figure[] {
+  if (verification === undefined) return [];
+  const { coldUs, warmUs, deepWarmUs } = verification;
+  return [
+    { name: 'verification of a passport, cold', unit: 'µs', value: spreadOf(coldUs) },
+    { name: 'verification of a passport, warm', unit: 'µs', value: spreadOf(warmUs), target: most(5) },
+    { name: 'the same after four delegations, warm', unit: 'µs', value: spreadOf(deepWarmUs) },
+  ];
+}
+
 function footprintFigures({ footprint }: Findings): Figure[] {
   if (footprint === undefined) return [];
   const { startMs, idleMb, busyMb, after } = footprint;
@@ -196,6 +206,7 @@ export function figuresOf(findings: Findings): Figure[] {
   return [
     ...(systems === undefined ? [] : [...callFigures(findings), ...mcpFigures(findings)]),
     ...(hasLatency ? latencyFigures(findings) : []),
+    ...verificationFigures(findings),
     ...footprintFigures(findings),
   ];
 }

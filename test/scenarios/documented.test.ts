@@ -139,6 +139,20 @@ describe('every verb answers as its documents say', () => {
     await byKey(revoke, 200, { body: { reason: 'done' } });
   });
 
+  it('revocation of several passports', async () => {
+    const other = { 'x-stack-agent': 'other' };
+    const agent = '/v1/passports/revoke-agent';
+    await byKey(agent, 200, { body: { agent_id: 'worker', reason: 'done' } });
+    await byKey(agent, 'NOT_FOUND', { body: { agent_id: 'nobody' } });
+    await byKey(agent, 'FORBIDDEN', { headers: other, body: { agent_id: 'worker' } });
+    const session = '/v1/passports/revoke-session';
+    await byKey(session, 200, { body: { session_id: 'ses_none' } });
+    await byKey(session, 'FORBIDDEN', { headers: other, body: { session_id: 'ses_none' } });
+    const all = '/v1/passports/revoke-all';
+    await byKey(all, 200, { body: { confirm: true } });
+    await byKey(all, 'FORBIDDEN', { headers: other, body: { confirm: true } });
+  });
+
   it('delegation', async () => {
     const intent = { summary: 'read the ledger', services: ['ledger'] };
     const body = { agent: 'worker', intent };

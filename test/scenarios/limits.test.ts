@@ -35,6 +35,7 @@ before(async () => {
   single: { ${grants}, limits: { concurrency: 1 } }
   daily: { ${grants}, limits: { calls_per_day: 3 } }
   reloaded: { ${grants}, limits: { calls_per_minute: 5 } }
+  budgeted: { ${grants}, limits: { calls_per_mission: 3 } }
   polite: { ${grants} }
   flood: { ${grants} }
   "*": { ${grants}, limits: { calls_per_minute: 2 } }`,
@@ -127,6 +128,29 @@ describe('limits of an agent', () => {
     assert.equal(metadataOf(over)['limit'], 'calls_per_day');
     const midnight = 86_400 - ((Date.now() / 1_000) % 86_400);
     assert.ok(Math.abs(Number(over.headers.get('retry-after')) - midnight) < 5, over.text);
+  });
+
+  it('holds a mission to its budget, over a restart and a refresh, and each mission to its own', async () => {
+    const intent = { summary: 'count', services: ['ledger'] };
+    const start = async (): Promise<Json> =>
+      (await ask(appliance, '/v1/passports/issue', { body: { agent: 'budgeted', intent } })).body;
+    const under = (token: unknown): Promise<Answer> =>
+      call('budgeted', '/x', { 'x-stack-agent': '', 'x-passport-token': String(token) });
+    const first = await start();
+    assert.deepEqual(
+      [(await under(first['token'])).status, (await under(first['token'])).status],
+      [200, 200],
+    );
+    await appliance.kill9();
+    await appliance.restart();
+    const refreshed = await ask(appliance, '/v1/passports/refresh', { body: { token: first['token'] } });
+    const { token } = refreshed.body;
+    const statuses = (await Promise.all([1, 2, 3].map(() => under(token)))).map(({ status }) => status);
+    assert.deepEqual(statuses.sort(), [200, 429, 429]);
+    const over = await under(token);
+    assert.deepEqual([metadataOf(over)['limit'], metadataOf(over)['value']], ['calls_per_mission', 3]);
+    assert.ok(Number(over.headers.get('retry-after')) > 3_600, 'until the mission is over');
+    assert.equal((await under((await start())['token'])).status, 200);
   });
 
   it('does not count a call that was refused for another reason', async () => {

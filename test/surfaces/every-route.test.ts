@@ -25,9 +25,10 @@ const PUBLIC = [
   'GET /v1/.well-known/jwks.json',
   // Its challenge is its credential.
   'POST /v1/agents/:id/enroll',
+  'GET /v1/passports/status-list',
 ] as const;
 /** Answered before the operations line is asked; under another method there is nothing there. */
-const PLAIN = ['/healthz', '/readyz', '/openapi.json', '/reference'];
+const PLAIN = ['/healthz', '/readyz', '/openapi.json', '/reference', '/v1/passports/status-list'];
 /** In the reference, but not part of this build. */
 const ABSENT = ['/metrics'];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];

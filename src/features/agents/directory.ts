@@ -87,3 +87,14 @@ export async function missingAgents(
   }
   return created;
 }
+
+/** Ids of agents that there were by the config alone, and are no more. */
+export function droppedAgents(
+  { before, after }: { readonly before: Ceilings['agents']; readonly after: Ceilings['agents'] },
+  reader: Reader,
+): readonly string[] {
+  return [...before.keys()].flatMap((name) => {
+    const row = after.has(name) ? undefined : agentBy(reader, name);
+    return row?.source === 'config' ? [row.id] : [];
+  });
+}

@@ -29,6 +29,8 @@ export type AgentLimits = {
   readonly concurrency?: number | undefined;
   /** Of the day in UTC. */
   readonly calls_per_day?: number | undefined;
+  /** Of one session, with all its refreshes. */
+  readonly calls_per_mission?: number | undefined;
 };
 
 /** What the YAML says of one agent, or of `"*"`: the ceiling of agents registered by a call. */

@@ -16,8 +16,6 @@ type Deps = {
   readonly directory: AgentDirectory;
   readonly settings: () => Ceilings;
   readonly host: Host;
-  /** Ends the live passports of an agent in the same unit. */
-  readonly revokePassports: (agentId: string, reason: string) => Statement;
   /** Lets X-Stack-Agent have a passport again after a revocation; part of unblocking and of deleting. */
   readonly releaseStanding?: (agentId: string) => Statement;
   /** Its own keys go with it. */
@@ -245,7 +243,8 @@ function deleting(deps: Deps): Operation {
   return operation({
     name: 'stack_delete_agent',
     action: 'agent.delete',
-    summary: 'Delete an agent and end its passports.',
+    summary:
+      'Delete an agent. Its passports end, with all that were delegated from them, and what is open under them is cut.',
     effect: 'destroy',
     callers: ['key', 'person'],
     scope: 'agents:write',
@@ -273,13 +272,16 @@ function deleting(deps: Deps): Operation {
       }
       // Its id never comes back: a bar on its header would only keep the row of the passport for ever.
       const released = deps.releaseStanding?.(agent.id);
-      const changes = [
-        deps.revokePassports(agent.id, 'Agent deleted'),
-        ...(released === undefined ? [] : [released]),
-        ...(deps.forgetKeys?.(agent.id) ?? []),
-        deleteAgent(agent.id),
-      ];
-      return ok({ output: { id: agent.id, deleted: true }, changes, entry: { agent_id: agent.id } });
+      return ok({
+        output: { id: agent.id, deleted: true },
+        changes: [
+          ...(released === undefined ? [] : [released]),
+          ...(deps.forgetKeys?.(agent.id) ?? []),
+          deleteAgent(agent.id),
+        ],
+        ends: { of: 'agent', id: agent.id, reason: 'Agent deleted' },
+        entry: { agent_id: agent.id },
+      });
     },
   });
 }

@@ -1,7 +1,12 @@
 // The `agents` section of the config. Descriptions are the manual.
 import { z } from 'zod';
 import { isScope } from '#features/policy/model.ts';
-import { CALLS_PER_AGENT_IN_FLIGHT_MAX, CALLS_PER_DAY_MAX, CALLS_PER_MINUTE_MAX } from '#kernel/limits.ts';
+import {
+  CALLS_PER_AGENT_IN_FLIGHT_MAX,
+  CALLS_PER_DAY_MAX,
+  CALLS_PER_MINUTE_MAX,
+  CALLS_PER_MISSION_MAX,
+} from '#kernel/limits.ts';
 import { MODES } from './model.ts';
 
 /** A limit of nothing would be an agent that is there and can do nothing; that is said by granting nothing. */
@@ -27,6 +32,10 @@ export const agentSettings = z.strictObject({
         CALLS_PER_DAY_MAX,
         `must be a whole number from 1 to ${CALLS_PER_DAY_MAX}`,
       ).describe('Calls from one midnight UTC to the next.'),
+      calls_per_mission: count(
+        CALLS_PER_MISSION_MAX,
+        `must be a whole number from 1 to ${CALLS_PER_MISSION_MAX}`,
+      ).describe('Calls of this agent in one mission, with all its checkpoints and refreshes.'),
     })
     .prefault({})
     .describe(

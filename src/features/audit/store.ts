@@ -214,6 +214,23 @@ export function selectOrphans(limit: number) {
 
 type Intents = { readonly agentId: string; readonly beforeSeq: number; readonly limit: number };
 
+/** The same in one session, by the index of sessions. */
+export const intentsOfMission = (
+  reader: Reader,
+  { agentId, sessionId, beforeSeq, limit }: Intents & { readonly sessionId: string },
+): Promise<{ seq: number }[]> =>
+  reader.all(
+    db
+      .selectFrom('audit_entries')
+      .select('seq')
+      .where('session_id', '=', sessionId)
+      .where(sql`+agent_id`, '=', agentId)
+      .where(sql`+outcome`, '=', 'pending')
+      .where('seq', '<', beforeSeq)
+      .orderBy('seq', 'desc')
+      .limit(limit),
+  );
+
 /** Intents of calls of one agent, newest first, by the index of its entries. */
 export const intentsOf = (
   reader: Reader,

@@ -217,7 +217,8 @@ function revoking(deps: Deps): Operation {
   return operation({
     name: 'stack_revoke_key',
     action: 'key.revoke',
-    summary: 'Revoke an API key at once.',
+    summary:
+      'Revoke an API key at once. The passports that it minted end with it, and what is open under them is cut.',
     effect: 'destroy',
     callers: ['person'],
     scope: 'agents:write',
@@ -235,8 +236,12 @@ function revoking(deps: Deps): Operation {
       const row = keyBy(deps.reader, input.id);
       if (row === undefined || row.revoked_at !== null)
         return refuse(new Fault('NOT_FOUND', { detail: `no live key ${input.id}` }));
-      const entry = { detail: { key: input.id } };
-      return ok({ output: { id: input.id, revoked: true }, changes: [revokeKey(input.id, nowMs)], entry });
+      return ok({
+        output: { id: input.id, revoked: true },
+        changes: [revokeKey(input.id, nowMs)],
+        ends: { of: 'key', id: input.id, reason: 'the key that minted it was revoked' },
+        entry: { detail: { key: input.id } },
+      });
     },
   });
 }

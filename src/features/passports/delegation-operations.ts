@@ -4,11 +4,10 @@ import { Fault } from '#kernel/errors.ts';
 import { DELEGATIONS_PER_PASSPORT_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { planDelegation } from './delegate.ts';
 import type { ConstraintProblem } from './issue.ts';
-import { newPassport, tokenOf } from './mint.ts';
+import { type MintingHost, newPassport, tokenOf } from './mint.ts';
 import { chainBelow, type LivePassport, type PassportKeys, within } from './model.ts';
 import {
   constraintsOf,
@@ -26,7 +25,7 @@ import type { PassportVerifier } from './verify.ts';
 
 type Deps = {
   readonly reader: Reader;
-  readonly host: Host;
+  readonly host: MintingHost;
   readonly keys: PassportKeys;
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Agent | undefined;

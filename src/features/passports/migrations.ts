@@ -50,4 +50,10 @@ UPDATE passports SET ttl_seconds = (expires_at - issued_at) / 1000, mission_ends
 CREATE INDEX passports_by_parent ON passports (parent_jti) WHERE parent_jti IS NOT NULL;
 CREATE INDEX passports_by_predecessor ON passports (refreshed_from) WHERE refreshed_from IS NOT NULL;`,
   },
+  {
+    number: 12,
+    name: 'passport_status',
+    // A passport from before it is in no list; it is over within the hour.
+    sql: 'ALTER TABLE passports ADD COLUMN status_index INTEGER;',
+  },
 ];

@@ -7,6 +7,7 @@ import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import { leaseEnd, wholeSeconds } from './lease.ts';
 import type { Intent, LivePassport, PassportService } from './model.ts';
+import { statusListUri } from './status-list.ts';
 import { intentOf, type PassportRow, servicesOf } from './store.ts';
 import { signToken } from './token.ts';
 
@@ -31,7 +32,10 @@ export type Plan = {
   readonly standing: boolean;
 };
 
-export function newPassport(plan: Plan, host: Host): PassportRow {
+/** What a passport is made with: time, ids, and the next place in the status list. */
+export type MintingHost = Host & { readonly statusIndex: () => number };
+
+export function newPassport(plan: Plan, host: MintingHost): PassportRow {
   const nowMs = wholeSeconds(host.nowMs());
   const { mode, ttlSeconds, checkpointInterval, parent } = plan;
   const missionEndsAtMs = plan.missionEndsAtMs ?? nowMs + (plan.missionSeconds ?? MISSION_SECONDS_MAX) * MS;
@@ -60,6 +64,7 @@ export function newPassport(plan: Plan, host: Host): PassportRow {
     ended_by: null,
     refreshed_from: plan.refreshedFrom ?? null,
     successor_jti: null,
+    status_index: host.statusIndex(),
   };
 }
 
@@ -105,5 +110,8 @@ function signed(row: PassportRow, { key, issuer, chain }: Signing): string {
     chain,
   };
   const times = { iat, nbf: iat, exp: row.expires_at / MS };
-  return signToken({ iss: issuer, aud: issuer, sub: row.agent_id, ...times, jti: row.jti, stk }, key);
+  const claims = { iss: issuer, aud: issuer, sub: row.agent_id, ...times, jti: row.jti, stk };
+  const { status_index: idx } = row;
+  if (idx === null) return signToken(claims, key);
+  return signToken({ ...claims, status: { status_list: { idx, uri: statusListUri(issuer) } } }, key);
 }

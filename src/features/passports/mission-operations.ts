@@ -136,6 +136,7 @@ function checkpointing(deps: MissionDeps): Operation {
       return ok({
         output,
         changes: [extendLease(extended), ...judged.changes],
+        ends: judged.ends,
         entry: { ...about(extended), detail: { ...reported(input), expires_at: output.expires_at } },
         events: judged.events,
       });
@@ -166,6 +167,9 @@ function judge(deps: MissionDeps, row: PassportRow, seen: readonly Noticed[]) {
   return {
     isBlocked,
     changes: isBlocked ? [deps.blockAgent(row.agent_id)] : [],
+    ends: isBlocked
+      ? ({ of: 'agent', id: row.agent_id, reason: 'the agent was blocked' } as const)
+      : undefined,
     events: seen.map(({ type, severity, services }) => ({
       ...about(row),
       action: `event.${type}`,
@@ -243,6 +247,7 @@ function checkingOut(deps: MissionDeps): Operation {
       return ok({
         output,
         changes: [checkOut(row.value.jti, nowMs), ...judged.changes],
+        ends: judged.ends,
         entry: {
           ...about(row.value),
           detail: { ...reported(report), result: input.outcome ?? null, bucket },

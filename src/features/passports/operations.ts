@@ -1,22 +1,15 @@
-// Passports: issue, verify, list, revoke, and the keys that verify them offline.
+// Passports: issue, verify, list, and the keys that verify them offline.
 import { z } from 'zod';
 import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
-import {
-  CALL_TEXT_CHARS_MAX,
-  ID_CHARS_MAX,
-  LIST_PAGE,
-  LIST_PAGE_MAX,
-  REASON_CHARS_MAX,
-} from '#kernel/limits.ts';
-import type { Caller, Operation } from '#kernel/operation.ts';
+import { CALL_TEXT_CHARS_MAX, ID_CHARS_MAX, LIST_PAGE, LIST_PAGE_MAX } from '#kernel/limits.ts';
+import type { Operation } from '#kernel/operation.ts';
 import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
-import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { type ConstraintProblem, planPassport } from './issue.ts';
-import { newPassport, tokenOf } from './mint.ts';
+import { type MintingHost, newPassport, tokenOf } from './mint.ts';
 import type { PassportKeys } from './model.ts';
 import {
   CLAIMS_EXAMPLE,
@@ -28,28 +21,22 @@ import {
   jwksOutput,
   listOutput,
   PASSPORT_EXAMPLE,
-  revokeOutput,
   showIssued,
   showListed,
   TOKEN_EXAMPLE,
   verifyOutput,
 } from './shape.ts';
-import {
-  insertPassport,
-  livePassports,
-  type PassportRow,
-  passportBy,
-  releaseStanding,
-  revokePassport,
-} from './store.ts';
+import { insertPassport, livePassports, type PassportRow, releaseStanding } from './store.ts';
 import { noted, type PassportTerms, termsOf } from './terms.ts';
 import { openToken } from './token.ts';
 import { type PassportVerifier, verifyingKeys } from './verify.ts';
 
 type Deps = {
   readonly reader: Reader;
-  readonly host: Host;
+  readonly host: MintingHost;
   readonly keys: PassportKeys;
+  /** What signs the status list; published beside. */
+  readonly statusKeys: Pick<PassportKeys, 'verifying'>;
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Agent | undefined;
   readonly terms: () => PassportTerms;
@@ -58,7 +45,7 @@ type Deps = {
 };
 
 export function passportOperations(deps: Deps): readonly Operation[] {
-  return [issuing(deps), verifying(deps), listing(deps), revoking(deps), publishing(deps)];
+  return [issuing(deps), verifying(deps), listing(deps), publishing(deps)];
 }
 
 function issuing(deps: Deps): Operation {
@@ -223,73 +210,11 @@ function listing(deps: Deps): Operation {
 const stillLive = ({ verifier }: Deps, rows: readonly PassportRow[]): readonly PassportRow[] =>
   rows.filter(({ jti }) => verifier.byJti(jti).ok);
 
-function revoking(deps: Deps): Operation {
-  return operation({
-    name: 'stack_revoke_passport',
-    action: 'passport.revoke',
-    summary: 'Revoke a passport by its jti. It is refused at its next use.',
-    effect: 'destroy',
-    callers: ['key', 'passport', 'agent_key', 'person'],
-    scope: 'passports:write',
-    input: z.strictObject({
-      jti: z.string().max(ID_CHARS_MAX).describe('Id of the passport, pp_….'),
-      reason: z.string().max(REASON_CHARS_MAX).optional().describe('Why, for the log.'),
-    }),
-    output: revokeOutput,
-    example: {
-      input: { jti: PASSPORT_EXAMPLE.jti, reason: 'the mission is over' },
-      output: {
-        revoked: [PASSPORT_EXAMPLE.jti],
-        cascaded: 0,
-        cut: { requests: 0, streams: 0, calls: 0, approvals: 0 },
-        took_ms: 1,
-      },
-    },
-    errors: ['NOT_FOUND', 'FORBIDDEN'],
-    idempotent: true,
-    route: { method: 'POST', path: '/v1/passports/:jti/revoke' },
-    toolset: 'default',
-    line: 'operations',
-    run: async ({ caller, input, nowMs }) => {
-      const started = deps.host.monotonicMs();
-      const row = passportBy(deps.reader, input.jti);
-      const refusal = revokeProblem(caller, row);
-      if (row === undefined || refusal !== undefined)
-        return refuse(refusal ?? new Fault('NOT_FOUND', { detail: 'no such passport' }));
-      const done = row.revoked_at !== null;
-      const changes = done
-        ? []
-        : [revokePassport(row.jti, { nowMs, reason: input.reason ?? 'revoked by a caller' })];
-      const entry = { agent_id: row.agent_id, session_id: row.session_id, passport_jti: row.jti };
-      const output = {
-        revoked: done ? [] : [row.jti],
-        cascaded: 0,
-        cut: { requests: 0, streams: 0, calls: 0, approvals: 0 },
-        took_ms: Math.round(deps.host.monotonicMs() - started),
-      };
-      return ok({
-        output,
-        changes,
-        entry: { ...entry, detail: { reason: input.reason ?? null, already: done } },
-      });
-    },
-  });
-}
-
-/** Contract 2: a person any, a key what it minted, a passport itself; never another agent than the transport names. */
-function revokeProblem(caller: Caller, row: PassportRow | undefined): Fault | undefined {
-  if (row === undefined || caller.kind === 'person') return undefined;
-  if (caller.acting !== undefined && caller.acting.agentId !== row.agent_id)
-    return new Fault('FORBIDDEN', { detail: 'the transport names another agent' });
-  const own = caller.kind === 'passport' ? row.jti === caller.id : row.minted_by === caller.id;
-  return own ? undefined : new Fault('NOT_FOUND', { detail: 'the passport is not of this caller' });
-}
-
 function publishing(deps: Deps): Operation {
   return operation({
     name: 'stack_get_jwks',
     action: 'passport.jwks',
-    summary: 'The public keys that verify passports (RFC 7517).',
+    summary: 'The public keys that verify passports and their status list (RFC 7517).',
     effect: 'read',
     callers: 'anyone',
     scope: 'passports:read',
@@ -306,9 +231,9 @@ function publishing(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async () => {
-      const keys = deps.keys
-        .verifying()
-        .map(({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }) as const);
+      const keys = [...deps.keys.verifying(), ...deps.statusKeys.verifying()].map(
+        ({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }) as const,
+      );
       return ok({ output: { keys }, changes: [] });
     },
   });

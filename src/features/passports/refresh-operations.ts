@@ -3,9 +3,8 @@ import { type Agent, stricter } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { newPassport, tokenOf } from './mint.ts';
+import { type MintingHost, newPassport, tokenOf } from './mint.ts';
 import { chainBelow, type LivePassport, type PassportKeys } from './model.ts';
 import { refreshProblem } from './refresh.ts';
 import { issueOutput, PASSPORT_EXAMPLE, refreshInput, showIssued, TOKEN_EXAMPLE } from './shape.ts';
@@ -25,7 +24,7 @@ import { type PassportVerifier, verifyingKeys } from './verify.ts';
 
 type Deps = {
   readonly reader: Reader;
-  readonly host: Host;
+  readonly host: MintingHost;
   readonly keys: PassportKeys;
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Agent | undefined;

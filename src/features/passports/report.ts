@@ -219,7 +219,10 @@ function outcomeOf(row: PassportRow, entries: readonly MissionEntry[], now: Now)
     status: MissionReport['outcome']['status'],
     { atMs, reason = null }: { readonly atMs: number | null; readonly reason?: string | null },
   ) => ({ status, at: atMs === null ? null : iso(atMs), reason, result, summary });
-  if (row.revoked_at !== null) return ended('revoked', { atMs: row.revoked_at, reason: row.revoke_reason });
+  if (row.revoked_at !== null) {
+    const status = wentWithParent(row, entries) ? 'parent_ended' : 'revoked';
+    return ended(status, { atMs: row.revoked_at, reason: row.revoke_reason });
+  }
   if (row.ended_by === 'checkout') return ended('checked_out', { atMs: row.ended_at });
   if (missedCheckpoint(row, now.nowMs)) return ended('missed_checkpoint', { atMs: row.expires_at });
   if (row.expires_at <= now.nowMs) return ended('expired', { atMs: row.expires_at });
@@ -228,3 +231,6 @@ function outcomeOf(row: PassportRow, entries: readonly MissionEntry[], now: Now)
     ? ended('revoked', { atMs: null, reason: 'its agent or its key has ended, or the agent is blocked' })
     : ended('parent_ended', { atMs: null });
 }
+
+const wentWithParent = ({ jti }: PassportRow, entries: readonly MissionEntry[]): boolean =>
+  entries.some(({ action, passport_jti }) => action === 'passport.revoke_cascade' && passport_jti === jti);

@@ -170,6 +170,17 @@ const claimsShape = z.strictObject({
   nbf: seconds('Not valid before, unix seconds.'),
   exp: seconds('Ends at, unix seconds.'),
   jti: id('Id of the passport.'),
+  status: z
+    .strictObject({
+      status_list: z
+        .strictObject({
+          idx: z.number().int().min(0).describe('Its place in the list: 1 there means that it is over.'),
+          uri: id('Where the list is.'),
+        })
+        .describe('Token Status List (draft-ietf-oauth-status-list).'),
+    })
+    .optional()
+    .describe('Where an offline verifier sees whether the passport is over before its time.'),
   stk: z
     .strictObject({
       operator_id: id('Operator of the appliance.'),
@@ -216,7 +227,9 @@ export const jwksOutput = z.strictObject({
         use: z.literal('sig').describe('The key verifies signatures and nothing else.'),
       }),
     )
-    .describe('All keys whose passports may still be out.'),
+    .describe(
+      'All keys whose passports may still be out, and the one of the status list. Each signs one kind of token only: look at typ.',
+    ),
 });
 
 const count = (says: string) => z.number().int().min(0).describe(says);
@@ -225,9 +238,9 @@ export const revokeOutput = z.strictObject({
   cascaded: count('How many of them were revoked because they descend from the named one.'),
   cut: z
     .strictObject({
-      requests: count('Calls under way that were cut.'),
+      requests: count('Calls that were cut before any of their answer had been passed on.'),
       streams: count('Open streams that were cut.'),
-      calls: count('Calls waiting that were ended.'),
+      calls: count('Tools of MCP that were cut.'),
       approvals: count('Approvals that were ended.'),
     })
     .describe('What was open and has been ended.'),
@@ -270,6 +283,7 @@ export const CLAIMS_EXAMPLE: z.output<typeof claimsShape> = {
   nbf: 1_795_426_200,
   exp: 1_795_427_100,
   jti: PASSPORT_EXAMPLE.jti,
+  status: { status_list: { idx: 8_193, uri: 'http://localhost:7822/v1/passports/status-list' } },
   stk: {
     operator_id: 'local',
     agent_id: PASSPORT_EXAMPLE.agent_id,

@@ -7,9 +7,8 @@ import { INTENT_SUMMARY_CHARS_MAX, STANDING_RENEW_BEFORE_MS } from '#kernel/limi
 import type { Trace } from '#kernel/operation.ts';
 import { type Result, refuse } from '#kernel/result.ts';
 import type { Committed, EntryDraft, Unit } from '#kernel/unit.ts';
-import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
-import { newPassport } from './mint.ts';
+import { type MintingHost, newPassport } from './mint.ts';
 import type { LivePassport } from './model.ts';
 import { guardRenewal, insertPassport, type PassportRow, retireStanding, standingOf } from './store.ts';
 import type { PassportVerifier } from './verify.ts';
@@ -34,7 +33,7 @@ type Deps = {
   readonly commit: (unit: Unit) => Promise<Result<Committed>>;
   readonly draft: (fields: Partial<EntryDraft>) => EntryDraft;
   readonly ttlSeconds: () => number;
-  readonly host: Host;
+  readonly host: MintingHost;
 };
 
 /** RFC 9110 9.2.1, without OPTIONS, for which services have other uses, too. */
@@ -102,7 +101,7 @@ async function renew(
     passport_jti: next.jti,
     trace_id: request.trace.traceId,
     span_id: request.trace.spanId,
-    detail: { standing: true, services: names },
+    detail: { standing: true, services: names, ...(row === undefined ? {} : { from: row.jti }) },
   });
   // The guard first: what was revoked after it was read must not be retired before it is noticed.
   const retire = retireStanding(request.key, agent.id, deps.host.nowMs());

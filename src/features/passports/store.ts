@@ -37,6 +37,8 @@ export type PassportRow = {
   /** The passport that this one has replaced, and the one that has replaced it. */
   refreshed_from: string | null;
   successor_jti: string | null;
+  /** Its place in the status list; null: from before there was one. */
+  status_index: number | null;
 };
 
 const db = compiler<{ passports: PassportRow }>();
@@ -222,24 +224,6 @@ export function releaseStanding(agentId: string, mintedBy?: string): Statement {
     .where('revoked_at', 'is not', null);
   return statement(mintedBy === undefined ? query : query.where('minted_by', '=', mintedBy));
 }
-export const revokePassport = (jti: string, { nowMs, reason }: Ending): Statement =>
-  statement(
-    db
-      .updateTable('passports')
-      .set({ revoked_at: nowMs, revoke_reason: reason })
-      .where('jti', '=', jti)
-      .where('revoked_at', 'is', null),
-    1,
-  );
-export const revokeAgentPassports = (agentId: string, { nowMs, reason }: Ending): Statement =>
-  statement(
-    db
-      .updateTable('passports')
-      .set({ revoked_at: nowMs, revoke_reason: reason })
-      .where('agent_id', '=', agentId)
-      .where('revoked_at', 'is', null),
-  );
-
 /**
  * Passports that ended at `endedBeforeMs` or before, oldest first. A standing one stays: ended, it carries its session on to
  * the next renewal; revoked, it bars X-Stack-Agent. There is a handful of them for each key and agent.
@@ -263,7 +247,6 @@ export const deletePassports = (jtis: readonly string[]): Statement =>
   statement(
     db
       .deleteFrom('passports')
-      // One statement for any number of them, so that it is prepared once.
       .where('jti', 'in', sql<string>`(SELECT value FROM json_each(${JSON.stringify(jtis)}))`),
     jtis.length,
   );

@@ -18,6 +18,8 @@ export type Claims = {
   readonly nbf: number;
   readonly exp: number;
   readonly jti: string;
+  /** Where an offline verifier sees whether it is over before its time. */
+  readonly status?: { readonly status_list: { readonly idx: number; readonly uri: string } };
   readonly stk: {
     readonly operator_id: string;
     readonly agent_id: string;

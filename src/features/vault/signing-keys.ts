@@ -8,7 +8,8 @@ import type { Reader } from '#platform/storage/compiler.ts';
 import { type Keyring, WrongRootKey } from './keyring.ts';
 import { insertSigningKey, retireSigningKey, type SigningKeyRow, signingKeysOf } from './store.ts';
 
-export type SigningPurpose = 'passport';
+/** One key, one use. */
+export type SigningPurpose = 'passport' | 'status_list';
 
 export type SigningKeys = {
   /** The one that signs. */

@@ -21,6 +21,11 @@ export type UpstreamResponse = {
   readonly discard: () => void;
 };
 
+/** Something that waits, and may be ended from outside. */
+export type Waiting = { readonly cut: (fault: Fault) => void };
+/** Through which an exchange is ended at once: it stands here for as long as it goes on. */
+export type Handle = { readonly fault: Fault | undefined; waiting: Waiting | undefined };
+
 /** A body in pieces, taken as they come. Iterating it does the same; who leaves the loop early discards the rest. */
 export type Pieces = AsyncIterable<Uint8Array> & {
   /** What is there by now, or `undefined`. */
@@ -41,6 +46,7 @@ export type Sending = {
   readonly timeoutMs: number;
   /** How long a body may go on after its head; `undefined`: `timeoutMs` is for the whole of the call. */
   readonly streamMs?: number | undefined;
+  readonly handle?: Handle | undefined;
 };
 
 type Pool = Pick<Dispatcher, 'dispatch'>;
@@ -61,7 +67,7 @@ export function exchange(
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
     };
-    if (!signal.aborted) pool.dispatch(options, answer);
+    if (answer.isOpen()) pool.dispatch(options, answer);
   });
 }
 
@@ -89,11 +95,12 @@ type Settle = (result: Result<UpstreamResponse>) => void;
 type Controller = Dispatcher.DispatchController;
 
 /** Its own body, so that a call costs one object here. */
-class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
+class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces, Waiting {
   status = 0;
   headers: readonly Header[] = [];
   readonly #streamMs: number | undefined;
   readonly #signal: AbortSignal;
+  readonly #handle: Handle | undefined;
   /** Told of the head or of why there is none; once. */
   #settle: Settle | undefined;
   #controller: Controller | undefined;
@@ -107,13 +114,26 @@ class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
   #fault: Fault | undefined;
   #wake: (() => void) | undefined;
 
-  constructor({ timeoutMs, streamMs }: Sending, signal: AbortSignal, settle: Settle) {
+  constructor({ timeoutMs, streamMs, handle }: Sending, signal: AbortSignal, settle: Settle) {
     this.#streamMs = streamMs;
     this.#signal = signal;
+    this.#handle = handle;
+    if (handle !== undefined) handle.waiting = this;
     this.#settle = settle;
     this.#timer = setTimeout(this.#late, timeoutMs);
     if (signal.aborted) this.#gone();
     else signal.addEventListener('abort', this.#gone, { once: true });
+    if (handle?.fault !== undefined) this.cut(handle.fault);
+  }
+
+  isOpen(): boolean {
+    return this.#fault === undefined;
+  }
+
+  /** What has come and was not taken yet is dropped, too. */
+  cut({ code, detail = '' }: Fault): void {
+    this.#queue = [];
+    this.#fail(new Fault(code, { detail, metadata: { sent: this.#departed } }));
   }
 
   readonly #late = (): void =>
@@ -235,6 +255,7 @@ class Answer implements Dispatcher.DispatchHandler, UpstreamResponse, Pieces {
   #stop(): void {
     clearTimeout(this.#timer);
     this.#signal.removeEventListener('abort', this.#gone);
+    if (this.#handle !== undefined) this.#handle.waiting = undefined;
   }
 }
 

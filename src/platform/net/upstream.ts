@@ -75,8 +75,8 @@ export function createUpstream(deps: Deps): Upstream {
 function sendingOf({ headers, ...request }: UpstreamRequest): Sending {
   const flat: string[] = [];
   for (const [name, value] of headers) flat.push(name, value);
-  const { method, path, body, timeoutMs, streamMs } = request;
-  return { method, path, headers: flat, body, timeoutMs, streamMs };
+  const { method, path, body, timeoutMs, streamMs, handle } = request;
+  return { method, path, headers: flat, body, timeoutMs, streamMs, handle };
 }
 
 const shown = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);

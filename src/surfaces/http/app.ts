@@ -15,6 +15,7 @@ import { createRoute, mountRest } from '#surfaces/rest/routes.ts';
 import { type Channel, expectsContinue, type Serve, sendFault, sendJson } from './exchange.ts';
 import { guardRequest, type HostList } from './guard.ts';
 import { mountMetrics } from './metrics.ts';
+import { mountStatusList } from './status-list.ts';
 import type { Surface } from './surface.ts';
 
 export function createApp(surface: Surface, channel: Channel, hosts: () => HostList): RequestListener {
@@ -27,6 +28,7 @@ export function createApp(surface: Surface, channel: Channel, hosts: () => HostL
   mountHealth(app, surface);
   mountDocuments(app, surface);
   mountMetrics(app, surface, channel);
+  mountStatusList(app, surface);
   mountRest(app, surface, channel);
   const mcp = channel === 'network' ? createMcp(surface) : undefined;
   if (mcp !== undefined) mountMcp(app, mcp);

@@ -25,6 +25,8 @@ export type Surface = {
   /** Of a service in the live config. */
   readonly place: (service: string) => ServicePlace | undefined;
   readonly publicUrl: () => string;
+  /** A signed JWT: which passports are over before their time. */
+  readonly statusList: () => Promise<string>;
 };
 
 export type ServicePlace = {

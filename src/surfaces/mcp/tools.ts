@@ -75,7 +75,7 @@ export function createTools({ registry, line }: Deps): CallTool {
   return async ({ name, input }, from) => {
     const operation = registry.byName(name);
     if (operation === undefined || operation.toolset === null) return unknownTool();
-    const answer = await line.invoke(operation, withDefaults(operation, input), from);
+    const answer = await line.invoke(operation, withDefaults(operation, input), { ...from, tool: true });
     return answer.ok ? render(answer.value.output) : refused(answer.fault);
   };
 }

@@ -153,6 +153,27 @@ const mcp: Beside = {
   errors: ['INVALID_REQUEST', 'METHOD_NOT_ALLOWED', ...AUTHENTICATE, ...BODY, ...GUARD],
 };
 
+const statusList: Beside = {
+  id: 'status-list',
+  title: 'Status list',
+  methods: ['GET'],
+  path: '/v1/passports/status-list',
+  summary:
+    'Which passports are over before their time, as a signed Token Status List (draft-ietf-oauth-status-list) for verifiers ' +
+    'that do not ask for each. Keep it for as long as its ttl says; it is never more than a minute behind.',
+  callers: ['anonymous'],
+  fields: [],
+  answers: [
+    {
+      status: 200,
+      says: 'The list, a JWT with typ statuslist+jwt, signed by a key of the JWKS that signs nothing else.',
+      type: 'application/statuslist+jwt',
+      schema: { type: 'string' },
+    },
+  ],
+  errors: GUARD,
+};
+
 const documents: readonly Beside[] = [
   {
     id: 'openapi',
@@ -189,4 +210,4 @@ const documents: readonly Beside[] = [
   },
 ];
 
-export const BESIDE: readonly Beside[] = [mcp, health, readiness, metrics, ...documents];
+export const BESIDE: readonly Beside[] = [mcp, statusList, health, readiness, metrics, ...documents];

@@ -113,6 +113,8 @@ function fail(exchange: Exchange, fault: Fault): void {
   if (fault.code === 'METHOD_NOT_ALLOWED') response.setHeader('allow', METHODS.join(', '));
   // SDKs repeat a 5xx by themselves; this header, which several of them read, keeps them from doing a thing twice.
   if (fault.metadata['sent'] === true) response.setHeader('x-should-retry', 'false');
+  // Nobody wants the rest of its body: the connection ends with the answer.
+  if (fault.metadata['reason'] === 'cut' && !request.complete) response.setHeader('connection', 'close');
   // The client was never told to send its body and may not; what comes next on this connection would be read as one.
   if (expectsContinue(request) && !request.complete) response.setHeader('connection', 'close');
   sendFault(response, fault);

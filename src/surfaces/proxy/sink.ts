@@ -50,6 +50,13 @@ export function createSink(response: ServerResponse, shown: Shown): Sink {
       if (response.destroyed) return Promise.reject(new Error('the client has gone'));
       return response.write(bytes) ? undefined : next(response, 'drain');
     },
+    cut: () => {
+      if (!response.headersSent) return false;
+      // Not closed but reset: what the kernel still holds for a client that reads slowly is dropped with it.
+      response.socket?.resetAndDestroy();
+      response.destroy();
+      return true;
+    },
     end: () => {
       const finished = next(response, 'finish');
       response.end();

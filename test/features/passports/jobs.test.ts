@@ -2,15 +2,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { selectPage } from '#features/audit/store.ts';
+import { revokeListed } from '#features/passports/ends-store.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
 import { newPassport } from '#features/passports/mint.ts';
-import {
-  endedPassports,
-  insertPassport,
-  type PassportRow,
-  revokePassport,
-  standingOf,
-} from '#features/passports/store.ts';
+import { endedPassports, insertPassport, type PassportRow, standingOf } from '#features/passports/store.ts';
 import { Fault } from '#kernel/errors.ts';
 import { PASSPORT_KEPT_MS, PASSPORT_PRUNE_ROWS_MAX } from '#kernel/limits.ts';
 import { refuse } from '#kernel/result.ts';
@@ -72,7 +67,10 @@ type Given = Partial<PassportRow> & { readonly key?: string };
 async function mint({ key = 'key_one', ...given }: Given = {}): Promise<PassportRow> {
   const agent = { agent: AGENT, mode: AGENT.mode, services: [], intent: undefined };
   const plan = { ...agent, ttlSeconds: TTL_MS / 1_000, checkpointInterval: null, mintedBy: key };
-  const row = { ...newPassport({ ...plan, sessionId: undefined, standing: false }, host), ...given };
+  const row = {
+    ...newPassport({ ...plan, sessionId: undefined, standing: false }, { ...host, statusIndex: () => 0 }),
+    ...given,
+  };
   const fields = { session_id: row.session_id, passport_jti: row.jti, agent_id: row.agent_id };
   await apply([insertPassport(row)], {
     action: 'passport.issue',
@@ -109,7 +107,9 @@ test('a live passport and one that was revoked lately stay while an old one goes
   nowMs = START_MS + TTL_MS + PASSPORT_KEPT_MS;
   const live = await mint();
   const revoked = await mint();
-  await apply([revokePassport(revoked.jti, { nowMs, reason: 'test' })], { action: 'passport.revoke' });
+  await apply([revokeListed([revoked.jti], { nowMs, reason: 'test' }, { exactly: true })], {
+    action: 'passport.revoke',
+  });
   await jobOf().run();
   assert.deepEqual(left(), [live.jti, revoked.jti].sort());
   assert.ok(!left().includes(old.jti));
@@ -118,7 +118,9 @@ test('a live passport and one that was revoked lately stay while an old one goes
 test('a standing passport stays: ended it carries its session on, revoked it still bars the header', async () => {
   const ended = await mint({ standing: 1 });
   const barred = await mint({ standing: 1, key: 'key_two' });
-  await apply([revokePassport(barred.jti, { nowMs, reason: 'test' })], { action: 'passport.revoke' });
+  await apply([revokeListed([barred.jti], { nowMs, reason: 'test' }, { exactly: true })], {
+    action: 'passport.revoke',
+  });
   nowMs = START_MS + 100 * PASSPORT_KEPT_MS;
   await jobOf().run();
   assert.equal((await standingOf(storage.reader, 'key_one', AGENT.id))?.session_id, ended.session_id);

@@ -176,7 +176,8 @@ test('on_critical and on_warning block the agent, whose passports then stop', as
     const { jti, token } = await issued();
     const { output } = must(await checkpoint(jti, { services_used: ['github'] }));
     assert.equal(output['token'], null);
-    assert.equal(code(token), 'PASSPORT_BLOCKED');
+    // Blocking revokes, so that nothing that it holds comes back with it.
+    assert.equal(code(token), 'PASSPORT_REVOKED');
     const again = await act(state, 'stack_issue_passport', { caller: KEY, input: { agent: 'bot', intent } });
     assert.equal(codeOf(again), 'PASSPORT_BLOCKED');
   }

@@ -9,12 +9,15 @@ import { draftEntry } from '#features/audit/entry.ts';
 import { migrations as keyMigrations } from '#features/keys/migrations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { migrations as passportMigrations } from '#features/passports/migrations.ts';
+import type { MintingHost } from '#features/passports/mint.ts';
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
 import { refreshOperation } from '#features/passports/refresh-operations.ts';
 import { reportOperation } from '#features/passports/report-operation.ts';
+import { revocationOperations } from '#features/passports/revocation-operations.ts';
+import { createRevoker, type Revoker } from '#features/passports/revoke.ts';
 import { createStanding } from '#features/passports/standing.ts';
-import { releaseStanding, revokeAgentPassports } from '#features/passports/store.ts';
+import { releaseStanding } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
 import { Fault } from '#kernel/errors.ts';
@@ -45,13 +48,14 @@ type World = {
 };
 export type State = ReturnType<typeof openState>;
 
-function clock(): Host & { pass: (ms: number) => void } {
+function clock(): MintingHost & { pass: (ms: number) => void } {
   let [nowMs, made] = [START_MS, 0];
   return {
     nowMs: () => nowMs,
     monotonicMs: () => nowMs,
     randomBytes: (length) => new Uint8Array(length).fill(++made),
     id: (prefix) => `${prefix}_${(++made).toString(16).padStart(32, '0')}`,
+    statusIndex: () => ++made,
     pass: (ms) => {
       nowMs += ms;
     },
@@ -106,6 +110,7 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
   const findAgent = directory.find;
   const keyEnded = (id: string) => world.endedKeys.has(id);
   const keys = { current: () => key, verifying: () => [key] };
+  const statusKeys = { verifying: () => [] };
   const issuer = () => ISSUER;
   const verifier = createPassportVerifier({ reader, keys, issuer, findAgent, keyEnded, host });
   const draft = (fields: Partial<EntryDraft>) =>
@@ -128,13 +133,21 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
     entries: entries.filter(({ session_id }) => session_id === sessionId),
     isCut: false,
   });
-  const passports = { reader, host, keys, issuer, findAgent, terms, constraintProblem, verifier };
+  const passports = { reader, host, keys, statusKeys, issuer, findAgent, terms, constraintProblem, verifier };
+  /** What the next unit is said to have cut. */
+  const cut = { requests: 0, streams: 0, calls: 0 };
+  const revoker = createRevoker({
+    reader,
+    commit: (unit) => state.commit(unit),
+    draft,
+    host,
+    cutBy: () => cut,
+  });
   const operations = [
     ...agentOperations({
       directory,
       settings: () => world,
       host,
-      revokePassports: (agentId, reason) => revokeAgentPassports(agentId, { nowMs: host.nowMs(), reason }),
       releaseStanding: (agentId) => releaseStanding(agentId),
     }),
     ...passportOperations(passports),
@@ -142,9 +155,13 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
     refreshOperation(passports),
     reportOperation({ reader, verifier, missionLog }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed }),
+    ...revocationOperations({ reader, host, findAgent, revoker }),
   ];
   const close = () => db.close();
-  return { reader, host, key, world, entries, commit, directory, verifier, standing, operations, close };
+  const seen = { reader, host, key, world, entries, directory, verifier, standing, revoker, cut };
+  // Replaced by a test that wants something to happen between a reading and its unit.
+  const state = { ...seen, commit, operations, close };
+  return state;
 }
 
 type Registered = { readonly mode?: Mode; readonly services?: readonly Grant[]; readonly config?: boolean };
@@ -182,6 +199,7 @@ export async function act(
   state: Pick<State, 'commit'> & {
     readonly host: Pick<Host, 'nowMs'>;
     readonly operations: readonly Operation[];
+    readonly revoker?: Revoker;
   },
   name: string,
   { caller, input = {} }: { readonly caller: Caller; readonly input?: Readonly<Record<string, unknown>> },
@@ -201,9 +219,33 @@ export async function act(
   const entries = said.map((fields) =>
     draftEntry({ entry_id: '', timestamp: state.host.nowMs(), ...fields }),
   );
-  const committed = await state.commit({ statements: ran.value.changes, entries });
+  const unit = { statements: ran.value.changes, entries };
+  const committed = await commitWith(state, ran.value, { caller, unit });
   if (!committed.ok) return committed;
   return ok({ output: operation.output.parse(ran.value.output) as Shown, status: ran.value.status ?? 200 });
+}
+
+type Line = { readonly commit: State['commit']; readonly revoker?: Revoker };
+
+function commitWith(
+  { commit, revoker }: Line,
+  { ends }: Outcome<unknown>,
+  { caller, unit }: { readonly caller: Caller; readonly unit: Unit },
+): Promise<Result<unknown>> {
+  if (ends === undefined || revoker === undefined) return commit(unit);
+  const { of, id, reason } = ends;
+  const selection =
+    of === 'agent' ? { by: 'agents' as const, agentIds: [id] } : { by: 'anyone' as const, mintedBy: id };
+  const actor = { kind: caller.kind, id: caller.id };
+  return revoker.revoke({
+    selection,
+    kind: 'agent_ended',
+    reason,
+    actor,
+    trace: TRACE,
+    beside: unit,
+    reopens: true,
+  });
 }
 
 export function must<T>(result: Result<T>): T {

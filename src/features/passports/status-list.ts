@@ -1,0 +1,115 @@
+// Which passports are over before their time, for whoever verifies them without asking us: a signed list of bits (IETF Token
+// Status List, draft-ietf-oauth-status-list). It says nothing but valid or not, by an index that stands in the passport.
+import zlib from 'node:zlib';
+import type { Agent } from '#features/agents/model.ts';
+import { toBase64url, utf8 } from '#kernel/bytes.ts';
+import { canonicalize } from '#kernel/canonical.ts';
+import {
+  STATUS_INDEX_SKIP,
+  STATUS_LIST_BITS,
+  STATUS_LIST_BUILT_MS,
+  STATUS_LIST_KEPT_MS,
+  STATUS_LIST_TTL_SECONDS,
+  STATUS_LIST_VALID_SECONDS,
+} from '#kernel/limits.ts';
+import { type SigningKey, signBytes } from '#platform/crypto/signing.ts';
+import type { Host } from '#platform/host/host.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
+import { newestStatusIndex, type StatusRow, statusRows } from './ends-store.ts';
+
+export const STATUS_LIST_PATH = '/v1/passports/status-list';
+export const statusListUri = (issuer: string): string => `${issuer}${STATUS_LIST_PATH}`;
+
+const MS = 1000;
+const BITS_PER_BYTE = 8;
+
+/**
+ * The next place in the list, in turn: two passports that live at the same time never share one. After a start it begins
+ * further on, since what was given last need not have become the newest row.
+ */
+export function createStatusIndexes(reader: Reader): () => number {
+  let last: number | undefined;
+  return () => {
+    last = ((last ?? newestStatusIndex(reader) + STATUS_INDEX_SKIP) + 1) % STATUS_LIST_BITS;
+    return last;
+  };
+}
+
+type Deps = {
+  readonly reader: Reader;
+  readonly key: () => SigningKey;
+  readonly issuer: () => string;
+  readonly findAgent: (id: string) => Agent | undefined;
+  readonly keyEnded: (id: string) => boolean;
+  readonly host: Pick<Host, 'nowMs' | 'monotonicMs'>;
+};
+
+/** Built at most once in STATUS_LIST_BUILT_MS, however often it is asked for. */
+export function createStatusList(deps: Deps): () => Promise<string> {
+  let built: { readonly atMs: number; readonly token: Promise<string> } | undefined;
+  return () => {
+    const nowMs = deps.host.monotonicMs();
+    if (built !== undefined && nowMs - built.atMs < STATUS_LIST_BUILT_MS) return built.token;
+    const token = build(deps);
+    built = { atMs: nowMs, token };
+    // What could not be read is tried again by the next one who asks.
+    token.catch(() => {
+      built = undefined;
+    });
+    return token;
+  };
+}
+
+async function build(deps: Deps): Promise<string> {
+  const nowMs = deps.host.nowMs();
+  const rows = await statusRows(deps.reader, nowMs - STATUS_LIST_KEPT_MS);
+  const bits = new Uint8Array(STATUS_LIST_BITS / BITS_PER_BYTE);
+  for (const index of overOf(rows, deps)) setBit(bits, index);
+  return sign(bits, { ...deps, nowSeconds: Math.floor(nowMs / MS) });
+}
+
+/** The first index is the lowest bit of the first byte. */
+function setBit(bits: Uint8Array, index: number): void {
+  const at = Math.floor(index / BITS_PER_BYTE);
+  bits[at] = (bits[at] ?? 0) | (1 << (index % BITS_PER_BYTE));
+}
+
+/** Rows come with parents before their children, and what is over takes what descends from it. */
+function overOf(rows: readonly StatusRow[], { findAgent, keyEnded }: Deps): readonly number[] {
+  const over = new Set<string>();
+  const without = remembered((id) => findAgent(id)?.status !== 'active');
+  const ended = remembered(keyEnded);
+  for (const { jti, parent_jti, revoked_at, ended_at, agent_id, minted_by } of rows) {
+    const orphaned = parent_jti !== null && over.has(parent_jti);
+    if (orphaned || revoked_at !== null || ended_at !== null || without(agent_id) || ended(minted_by))
+      over.add(jti);
+  }
+  return rows.flatMap(({ jti, status_index: index }) => (index !== null && over.has(jti) ? [index] : []));
+}
+
+function remembered(ask: (id: string) => boolean): (id: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (id) => {
+    const answer = known.get(id) ?? ask(id);
+    known.set(id, answer);
+    return answer;
+  };
+}
+
+type Signing = Pick<Deps, 'key' | 'issuer'> & { readonly nowSeconds: number };
+
+function sign(bits: Uint8Array, { key, issuer, nowSeconds: iat }: Signing): string {
+  const { kid, privateKey } = key();
+  const claims = {
+    iss: issuer(),
+    sub: statusListUri(issuer()),
+    iat,
+    exp: iat + STATUS_LIST_VALID_SECONDS,
+    ttl: STATUS_LIST_TTL_SECONDS,
+    // Of the same length whatever there is, so that nobody reads from it how many passports there are.
+    status_list: { bits: 1, lst: toBase64url(zlib.deflateSync(bits, { level: 9 })) },
+  };
+  const part = (value: Parameters<typeof canonicalize>[0]): string => toBase64url(utf8(canonicalize(value)));
+  const text = `${part({ alg: 'EdDSA', kid, typ: 'statuslist+jwt' })}.${part(claims)}`;
+  return `${text}.${toBase64url(signBytes(utf8(text), privateKey))}`;
+}
