@@ -12,6 +12,7 @@ const received: string[] = [];
 let appliance: Appliance;
 let upstream: Server;
 let otherJti = '';
+let otherSession = '';
 let otherToken = '';
 
 before(async () => {
@@ -40,6 +41,7 @@ before(async () => {
   const intent = { summary: 'the other mission', services: ['ledger'] };
   const issued = await ask(appliance, '/v1/passports/issue', { body: { agent: 'other-one', intent } });
   otherJti = String(issued.body['jti']);
+  otherSession = String(issued.body['session_id']);
   otherToken = String(issued.body['token']);
 });
 
@@ -85,6 +87,9 @@ const FOREIGN: Readonly<Record<string, () => readonly Sending[]>> = {
   stack_issue_passport: () => [issue('other-one'), issue('nobody')],
   stack_list_active_passports: () => [{}],
   stack_revoke_passport: () => [{ body: {} }],
+  stack_revoke_agent_passports: () => [{ body: { agent_id: 'other-one' } }],
+  stack_revoke_session: () => [{ body: { session_id: otherSession } }],
+  stack_revoke_all_passports: () => [{ body: { confirm: true } }],
   stack_delegate_passport: () => [
     { body: { ...handing, parent_jti: otherJti } },
     { body: { ...handing, parent_token: otherToken } },
