@@ -196,6 +196,17 @@ describe('a challenge', () => {
   });
 });
 
+/** In the unit of what ended it: with an entry of its own, so that what is open under it is cut. */
+async function assertRevoked(token: unknown, reason: string): Promise<void> {
+  const claims = JSON.parse(Buffer.from(String(token).split('.')[1] ?? '', 'base64url').toString()) as Json;
+  const { body } = await askLocally(form.appliance, `/v1/audit?passport_jti=${claims['jti']}&limit=100`);
+  const ends = (body['entries'] as Json[]).filter(({ action }) => action === 'passport.revoke');
+  assert.deepEqual(
+    ends.map((entry) => (entry['detail'] as Json)['reason']),
+    [reason],
+  );
+}
+
 describe('an agent’s JWT', () => {
   it('is refused when it is old, ahead, for others, unsigned, or says more than it may', async () => {
     const { keys, agentId } = await enrolled();
@@ -239,9 +250,12 @@ describe('an agent’s JWT', () => {
     const second = await enrolled();
     assert.equal((await issueWith(jwt(first.keys, first.agentId))).status, 401);
     assert.match((await call(held)).text, /PASSPORT_REVOKED/);
+    await assertRevoked(held, 'Agent key replaced');
+    const last = (await issueWith(jwt(second.keys, second.agentId))).body['token'];
     const removed = await askLocally(form.appliance, '/v1/agents/clerk/key', { method: 'DELETE' });
     assert.equal(removed.status, 200);
     assert.equal((await issueWith(jwt(second.keys, second.agentId))).status, 401);
+    await assertRevoked(last, 'Agent key removed');
     const again = await askLocally(form.appliance, '/v1/agents/clerk/key', { method: 'DELETE' });
     assert.equal(again.status, 404);
   });

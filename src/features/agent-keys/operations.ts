@@ -175,7 +175,8 @@ function enrolling(deps: Deps): Operation {
         ...{ agent_id, id: deps.host.id('agk'), kid, x: input.public_key.x },
         ...{ enrolled_at: nowMs, enrolled_by: created_by },
       };
-      const replaced = agentKeyOf(deps.reader, agent_id) !== undefined;
+      const before = agentKeyOf(deps.reader, agent_id);
+      const replaced = before !== undefined;
       return ok({
         output: {
           ...{ agent_id, key_id: row.id, kid, replaced },
@@ -183,6 +184,7 @@ function enrolling(deps: Deps): Operation {
         },
         status: 201,
         changes: [spendChallenge(hash), putAgentKey(row)],
+        ends: before === undefined ? undefined : { of: 'key', id: before.id, reason: 'Agent key replaced' },
         entry: { agent_id, detail: { key: row.id, kid, replaced, challenge_by: created_by } },
       });
     },
@@ -243,7 +245,12 @@ function ending(deps: Deps): Operation {
       if (row === undefined) return refuse(noKey(agent.value));
       const changes: readonly Statement[] = [deleteAgentKey(row.id)];
       const entry = { agent_id: row.agent_id, detail: { key: row.id, kid: row.kid } };
-      return ok({ output: { agent_id: row.agent_id, key_id: row.id }, changes, entry });
+      return ok({
+        output: { agent_id: row.agent_id, key_id: row.id },
+        changes,
+        ends: { of: 'key', id: row.id, reason: 'Agent key removed' },
+        entry,
+      });
     },
   });
 }
