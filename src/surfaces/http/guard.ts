@@ -20,9 +20,15 @@ const SINGLE = new Set([
   'x-stack-agent',
   'x-stack-intent',
   'x-stack-approval',
+  'x-stack-idempotency-key',
   'content-type',
   'content-length',
 ]);
+/** Headers of the path form, where there is no body of ours; elsewhere they are arguments, and not to hear them would be worse. */
+const ARGUMENTS = [
+  ['x-stack-idempotency-key', 'idempotency_key'],
+  ['x-stack-approval', 'approval_id'],
+] as const;
 const TOKEN_PARAMETERS = ['access_token', 'token', 'passport', 'api_key', 'apikey', 'key', 'authorization'];
 /** Letters of our own routes; anything else could mean one thing to the guard and another to the router. */
 const PLAIN_PATH = /^\/(?:[A-Za-z0-9._~:@!$'()*+,=-]+\/)*(?:[A-Za-z0-9._~:@!$'()*+,=-]+)?$/;
@@ -42,6 +48,8 @@ export function guardRequest(request: IncomingMessage, list: HostList | undefine
   if (!target.startsWith('/')) return invalid('request target is not in origin form');
   // Its path and query are the service's, for the URL gate to judge as they were written; only ours may not be in them.
   if (list !== undefined && isProxyTarget(target)) return carriesToken(target) ? leaked() : undefined;
+  const misplaced = ARGUMENTS.find(([name]) => request.headers[name] !== undefined);
+  if (list !== undefined && misplaced !== undefined) return unheard(misplaced);
   const [path = '', query = ''] = split(target);
   if (!PLAIN_PATH.test(path) || DOT_SEGMENT.test(path)) {
     return new Fault('NOT_FOUND', { detail: 'path has characters that no route has' });
@@ -80,6 +88,15 @@ function split(target: string): readonly [string, string] {
   const mark = target.indexOf('?');
   return mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)];
 }
+
+const unheard = ([header, argument]: (typeof ARGUMENTS)[number]): Fault =>
+  new Fault('INVALID_REQUEST', {
+    detail: `${header} is a header of the path form`,
+    metadata: {
+      issues: [{ path: header, message: `is for /proxy/<service>/ only; here it is ${argument}` }],
+    },
+    next: `Give ${argument} as an argument of the call.`,
+  });
 
 const invalid = (detail: string): Fault =>
   new Fault('INVALID_REQUEST', { detail, metadata: { issues: [{ path: '', message: detail }] } });

@@ -40,6 +40,15 @@ test('two credentials, two hosts or two body types are refused', () => {
   }
 });
 
+test('a header that only the path form hears is refused elsewhere, and not left unheard', () => {
+  for (const name of ['X-Stack-Idempotency-Key', 'X-Stack-Approval']) {
+    for (const path of ['/v1/proxy', '/mcp', '/v1/agents'])
+      assert.equal(get(path, [name, 'a']), 'INVALID_REQUEST', `${name} ${path}`);
+    assert.equal(get('/proxy/shop/x', [name, 'a']), undefined);
+    assert.equal(get('/proxy/shop/x', [name, 'a'], [name, 'b']), 'INVALID_REQUEST');
+  }
+});
+
 test('a token in the query is refused', () => {
   assert.equal(get('/v1/agents?access_token=a'), 'UNAUTHORIZED');
   assert.equal(get('/v1/agents?Passport=a'), 'UNAUTHORIZED');
