@@ -43,8 +43,10 @@ export function revocable(
   { aliveAfterMs, rowMax, limit }: Reach,
 ): Promise<Revocable[]> {
   const named = sql<boolean>`(${namedBy(selection)} AND passports.rowid <= ${rowMax})`;
-  // What descends from one that is revoked is revoked; of a single one that is asked for, it is looked at all the same.
-  const from = selection.by === 'jti' ? named : sql<boolean>`(${named} AND revoked_at IS NULL)`;
+  // What descends from one that is revoked is revoked; of a single one that is asked for, it is looked at all the same. So is
+  // what has replaced one of them: it may have done so between a reading and its unit, in which it was not named.
+  const isOpen = sql<boolean>`(revoked_at IS NULL OR successor_jti IS NOT NULL)`;
+  const from = selection.by === 'jti' ? named : sql<boolean>`(${named} AND ${isOpen})`;
   return reader.all(
     db
       // Cycle-safe: UNION takes no passport twice.
@@ -71,6 +73,8 @@ export function revocable(
               .selectFrom('tree')
               .innerJoin('passports as one', 'one.jti', 'tree.jti')
               .innerJoin('passports as before', 'before.jti', 'one.refreshed_from')
+              // Not of a renewal: what it has replaced ends by its time, and there may be a thousand of them.
+              .where('before.ended_at', 'is not', null)
               .select('before.jti'),
           ),
       )

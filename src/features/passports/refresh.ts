@@ -8,7 +8,8 @@ export function refreshProblem(row: PassportRow, nowMs: number): Fault | undefin
     return new Fault('PASSPORT_REVOKED', { detail: row.revoke_reason ?? 'revoked' });
   if (row.ended_at !== null)
     return new Fault('PASSPORT_REVOKED', { detail: `ended by ${row.ended_by ?? 'its holder'}`, next: ENDED });
-  if (row.standing !== 0)
+  // Also one that was renewed and has left its session since: it was replaced, and not by a refresh.
+  if (row.standing !== 0 || row.successor_jti !== null)
     return new Fault('CONFLICT', {
       detail: 'a standing passport',
       metadata: { reason: 'The passport behind X-Stack-Agent renews itself.' },

@@ -10,7 +10,7 @@ import type { Committed, EntryDraft, Unit } from '#kernel/unit.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { type MintingHost, newPassport } from './mint.ts';
 import type { LivePassport } from './model.ts';
-import { guardRenewal, insertPassport, type PassportRow, retireStanding, standingOf } from './store.ts';
+import { insertPassport, type PassportRow, renewBy, retireStanding, standingOf } from './store.ts';
 import type { PassportVerifier } from './verify.ts';
 
 export type StandingRequest = {
@@ -91,7 +91,11 @@ async function renew(
   const plan = { agent, mode: agent.mode, services, intent, ttlSeconds: deps.ttlSeconds() };
   // Its renewals are its checkpoints: it lives until the next one is due.
   const term = { checkpointInterval: null, mintedBy: request.key };
-  const next = newPassport({ ...plan, ...term, sessionId: row?.session_id, standing: true }, deps.host);
+  const before = row === undefined ? {} : { refreshedFrom: row.jti };
+  const next = newPassport(
+    { ...plan, ...term, ...before, sessionId: row?.session_id, standing: true },
+    deps.host,
+  );
   const entry = deps.draft({
     layer: 'vault',
     action: row === undefined ? 'passport.issue' : 'passport.checkpoint',
@@ -105,9 +109,12 @@ async function renew(
   });
   // The guard first: what was revoked after it was read must not be retired before it is noticed.
   const retire = retireStanding(request.key, agent.id, deps.host.nowMs());
-  const guards = row === undefined ? [] : [guardRenewal(row.jti), retire];
+  const guards = row === undefined ? [] : [renewBy(row.jti, next.jti), retire];
   const committed = await deps.commit({ statements: [...guards, insertPassport(next)], entries: [entry] });
   if (committed.ok) return deps.verifier.byJti(next.jti);
-  // The guard is the only count that can fail: the passport was revoked after it was read.
-  return row !== undefined && committed.fault.code === 'CONFLICT' ? revoked(null) : committed;
+  // The guard is the only count that can fail: the passport was ended after it was read.
+  if (row === undefined || committed.fault.code !== 'CONFLICT') return committed;
+  const now = judge(deps, request);
+  // Its holder has checked out: this is the first call of another session.
+  return 'row' in now && now.row === undefined ? renew(deps, request, now) : revoked(null);
 }

@@ -34,7 +34,7 @@ export type PassportRow = {
   /** Ended by its holder, for good. The row keeps `revoked_at` null: it was not revoked. */
   ended_at: number | null;
   ended_by: 'checkout' | 'refresh' | null;
-  /** The passport that this one has replaced, and the one that has replaced it. */
+  /** The passport that this one has replaced, and the one that has replaced it, by a refresh or as the next standing one. */
   refreshed_from: string | null;
   successor_jti: string | null;
   /** Its place in the status list; null: from before there was one. */
@@ -103,10 +103,15 @@ export const endPassportsOver = ({ endedByMs, nowMs }: Over): Statement =>
       .where('revoked_at', 'is', null)
       .where((where) => where.or([where('expires_at', '<=', endedByMs), where('issued_at', '>', nowMs)])),
   );
-/** Changes nothing, and rolls its unit back if the passport was revoked meanwhile: no renewal outruns a revocation. */
-export const guardRenewal = (jti: string): Statement =>
+/** Of a renewal; rolls its unit back if the passport was ended meanwhile: no renewal outruns a revocation or a checkout. */
+export const renewBy = (jti: string, successor: string): Statement =>
   statement(
-    db.updateTable('passports').set({ standing: 1 }).where('jti', '=', jti).where('revoked_at', 'is', null),
+    db
+      .updateTable('passports')
+      .set({ successor_jti: successor })
+      .where('jti', '=', jti)
+      .where('revoked_at', 'is', null)
+      .where('ended_at', 'is', null),
     1,
   );
 /** Changes nothing, and rolls its unit back if the passport was ended meanwhile, by whomever. */
