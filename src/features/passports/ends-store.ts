@@ -156,7 +156,7 @@ export async function sessionAgent(reader: Reader, sessionId: string): Promise<s
 
 export type StatusRow = Pick<
   PassportRow,
-  'jti' | 'parent_jti' | 'revoked_at' | 'ended_at' | 'agent_id' | 'minted_by' | 'status_index'
+  'jti' | 'parent_jti' | 'revoked_at' | 'ended_at' | 'expires_at' | 'agent_id' | 'minted_by' | 'status_index'
 >;
 
 /** Of all passports that may still be out, parents before their children. */
@@ -164,7 +164,8 @@ export const statusRows = (reader: Reader, endsAfterMs: number): Promise<StatusR
   reader.all(
     db
       .selectFrom('passports')
-      .select(['jti', 'parent_jti', 'revoked_at', 'ended_at', 'agent_id', 'minted_by', 'status_index'])
+      .select(['jti', 'parent_jti', 'revoked_at', 'ended_at', 'expires_at'])
+      .select(['agent_id', 'minted_by', 'status_index'])
       .where('expires_at', '>', endsAfterMs)
       .orderBy('depth'),
   );

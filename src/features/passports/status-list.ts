@@ -64,9 +64,11 @@ async function build(deps: Deps): Promise<string> {
   const nowMs = deps.host.nowMs();
   const rows = await statusRows(deps.reader, nowMs - STATUS_LIST_KEPT_MS);
   const bits = new Uint8Array(STATUS_LIST_BITS / BITS_PER_BYTE);
-  for (const index of overOf(rows, deps)) setBit(bits, index);
+  for (const index of overOf(rows, { ...deps, nowMs })) setBit(bits, index);
   return sign(bits, { ...deps, nowSeconds: Math.floor(nowMs / MS) });
 }
+
+type Judging = Pick<Deps, 'findAgent' | 'keyEnded'> & { readonly nowMs: number };
 
 /** The first index is the lowest bit of the first byte. */
 function setBit(bits: Uint8Array, index: number): void {
@@ -74,17 +76,20 @@ function setBit(bits: Uint8Array, index: number): void {
   bits[at] = (bits[at] ?? 0) | (1 << (index % BITS_PER_BYTE));
 }
 
-/** Rows come with parents before their children, and what is over takes what descends from it. */
-function overOf(rows: readonly StatusRow[], { findAgent, keyEnded }: Deps): readonly number[] {
-  const over = new Set<string>();
+/**
+ * Rows come with parents before their children, and what is over takes what descends from it. A parent may lapse, and leave
+ * the list, while the token of its child has time left: its refresh may have asked for less.
+ */
+function overOf(rows: readonly StatusRow[], { findAgent, keyEnded, nowMs }: Judging): readonly number[] {
+  const live = new Set<string>();
   const without = remembered((id) => findAgent(id)?.status !== 'active');
   const ended = remembered(keyEnded);
-  for (const { jti, parent_jti, revoked_at, ended_at, agent_id, minted_by } of rows) {
-    const orphaned = parent_jti !== null && over.has(parent_jti);
-    if (orphaned || revoked_at !== null || ended_at !== null || without(agent_id) || ended(minted_by))
-      over.add(jti);
+  for (const { jti, parent_jti, agent_id, minted_by, ...row } of rows) {
+    const orphaned = parent_jti !== null && !live.has(parent_jti);
+    const over = row.revoked_at !== null || row.ended_at !== null || row.expires_at <= nowMs;
+    if (!orphaned && !over && !without(agent_id) && !ended(minted_by)) live.add(jti);
   }
-  return rows.flatMap(({ jti, status_index: index }) => (index !== null && over.has(jti) ? [index] : []));
+  return rows.flatMap(({ jti, status_index: index }) => (index === null || live.has(jti) ? [] : [index]));
 }
 
 function remembered(ask: (id: string) => boolean): (id: string) => boolean {

@@ -4,7 +4,7 @@ import { verify } from 'node:crypto';
 import { afterEach, beforeEach, it } from 'node:test';
 import zlib from 'node:zlib';
 import { createStatusIndexes, createStatusList } from '#features/passports/status-list.ts';
-import { STATUS_LIST_BITS, STATUS_LIST_BUILT_MS } from '#kernel/limits.ts';
+import { STATUS_LIST_BITS, STATUS_LIST_BUILT_MS, STATUS_LIST_KEPT_MS } from '#kernel/limits.ts';
 import {
   act,
   addAgent,
@@ -117,4 +117,24 @@ it('gives every passport a place of its own, also after a start', async () => {
   const { index } = await issue();
   const after = createStatusIndexes(state.reader)();
   assert.ok(after > index + 1_000, 'what was given last need not be a row yet');
+});
+
+it('shows what was delegated for as long as its token lasts, also below a parent that was over sooner', async () => {
+  const top = await issue();
+  const given = {
+    parent_token: top.token,
+    child_agent_id: 'helper',
+    intent: { summary: 'x', services: ['slack'] },
+  };
+  const child = must(await act(state, 'stack_delegate_passport', { caller: KEY, input: given })).output;
+  const index = indexOf(String(child['token']));
+  const again = { jti: top.jti, ttl_seconds: 60 };
+  const { output } = must(await act(state, 'stack_refresh_passport', { caller: KEY, input: again }));
+  assert.equal(await statusAt(index), 0);
+  state.host.pass(60_000);
+  assert.equal(await statusAt(index), 1, 'its parent has lapsed');
+  must(await act(state, 'stack_checkout', { caller: KEY, input: { jti: output['jti'] } }));
+  state.host.pass(STATUS_LIST_KEPT_MS);
+  assert.ok(Date.parse(String(child['expires_at'])) > state.host.nowMs());
+  assert.equal(await statusAt(index), 1, 'its parent has left the list');
 });
