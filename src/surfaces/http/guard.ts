@@ -29,7 +29,11 @@ const ARGUMENTS = [
   ['x-stack-idempotency-key', 'idempotency_key'],
   ['x-stack-approval', 'approval_id'],
 ] as const;
-const TOKEN_PARAMETERS = ['access_token', 'token', 'passport', 'api_key', 'apikey', 'key', 'authorization'];
+const TOKEN_PARAMETERS = [
+  ...['access_token', 'token', 'passport', 'api_key', 'apikey', 'key', 'authorization'],
+  // Secrets that verbs take in their bodies.
+  ...['parent_token', 'challenge_id', 'value'],
+];
 /** Letters of our own routes; anything else could mean one thing to the guard and another to the router. */
 const PLAIN_PATH = /^\/(?:[A-Za-z0-9._~:@!$'()*+,=-]+\/)*(?:[A-Za-z0-9._~:@!$'()*+,=-]+)?$/;
 const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
@@ -47,7 +51,8 @@ export function guardRequest(request: IncomingMessage, list: HostList | undefine
   const target = request.url ?? '';
   if (!target.startsWith('/')) return invalid('request target is not in origin form');
   // Its path and query are the service's, for the URL gate to judge as they were written; only ours may not be in them.
-  if (list !== undefined && isProxyTarget(target)) return carriesToken(target) ? leaked() : undefined;
+  if (carriesToken(target)) return leaked();
+  if (list !== undefined && isProxyTarget(target)) return undefined;
   const misplaced = ARGUMENTS.find(([name]) => request.headers[name] !== undefined);
   if (list !== undefined && misplaced !== undefined) return unheard(misplaced);
   const [path = '', query = ''] = split(target);
@@ -69,8 +74,8 @@ function framingProblem({ headers, httpVersion }: IncomingMessage): string | und
 
 const leaked = (): Fault =>
   new Fault('UNAUTHORIZED', {
-    detail: 'token in the query',
-    next: 'Send the token in a header. It stood in a URL, so treat it as leaked and replace it.',
+    detail: 'token in the URL',
+    next: 'Send it in a header, or where the verb says so in the body. It stood in a URL, so treat it as leaked and replace it.',
   });
 
 function guardOrigin(request: IncomingMessage, list: HostList): Fault | undefined {

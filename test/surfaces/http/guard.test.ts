@@ -55,6 +55,22 @@ test('a token in the query is refused', () => {
   assert.equal(get('/v1/agents?limit=1'), undefined);
 });
 
+test('so is what a verb takes in its body as a secret, and a key or passport of ours under any name', () => {
+  for (const name of ['parent_token', 'challenge_id', 'value'])
+    assert.equal(get(`/v1/agents?${name}=a`), 'UNAUTHORIZED', name);
+  const header = Buffer.from('{"alg":"EdDSA","kid":"k","typ":"passport+jwt"}').toString('base64url');
+  const passport = `${header}.eyJhIjoxfQ.${'A'.repeat(86)}`;
+  for (const token of [passport, `sk_live_${'0'.repeat(64)}`]) {
+    assert.equal(get(`/v1/passports?cursor=${token}`), 'UNAUTHORIZED');
+    assert.equal(
+      get(`/v1/passports?cursor=%${token.charCodeAt(0).toString(16)}${token.slice(1)}`),
+      'UNAUTHORIZED',
+    );
+    assert.equal(get(`/v1/passports/${token}/report`), 'UNAUTHORIZED');
+  }
+  assert.equal(get('/v1/passports?cursor=pp_0'), undefined);
+});
+
 test('paths that could mean two things are refused', () => {
   for (const path of [
     '/v1//agents',
