@@ -40,7 +40,7 @@ import type { Config } from './config.ts';
 import type { LiveConfig } from './live-config.ts';
 import { allOperations, type OperationDeps } from './operations.ts';
 
-export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 'verifier'> & {
+export type LineDeps = Omit<OperationDeps, 'config' | 'traffic' | 'checks' | 'verifier' | 'keyEnded'> & {
   readonly storage: Storage;
   readonly measures: Measures;
   readonly draft: DraftEntry;
@@ -90,7 +90,7 @@ function buildAuthentication(deps: LineDeps) {
     keyEnded,
     host,
   });
-  return { verifier, authenticator, statusList };
+  return { verifier, authenticator, statusList, keyEnded };
 }
 
 /** None yet; what they look at decides whether a body is read whole. */
@@ -125,7 +125,7 @@ export function buildLines(deps: LineDeps) {
   const { storage, draft, credentials, live, measures: measure, host, log } = deps;
   const config = live.current;
   const { committer } = storage;
-  const { verifier, authenticator, statusList } = buildAuthentication(deps);
+  const { verifier, authenticator, statusList, keyEnded } = buildAuthentication(deps);
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const authorizeFrom = (find: LiveConfig['service']) =>
     createAuthorize({
@@ -179,7 +179,7 @@ export function buildLines(deps: LineDeps) {
     places: createPlaces(VERBS_IN_FLIGHT_MAX),
     turns,
   });
-  const operations = allOperations({ ...deps, config, host, verifier, traffic, checks });
+  const operations = allOperations({ ...deps, config, host, verifier, keyEnded, traffic, checks });
   return {
     registry: createRegistry(operations),
     line,

@@ -50,6 +50,7 @@ export type OperationDeps = {
   readonly statusKeys: SigningKeys;
   readonly statusIndex: () => number;
   readonly verifier: PassportVerifier;
+  readonly keyEnded: (id: string) => boolean;
   readonly revoker: Revoker;
   readonly traffic: Traffic;
   /** The traffic line of a person who checks a service. */
@@ -85,7 +86,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       ...{ directory, settings, host, releaseStanding },
       forgetKeys: forgetAgentKeys,
     }),
-    ...agentKeyOperations({ reader, host, findAgent: directory.find }),
+    ...agentKeyOperations({ reader, host, findAgent: directory.find, keyEnded: deps.keyEnded }),
     ...passportOperations(passports),
     delegationOperation(passports),
     refreshOperation(passports),

@@ -188,6 +188,15 @@ describe('a challenge', () => {
     assert.ok(!form.appliance.logs().includes(secret));
   });
 
+  it('ends with the API key that made it', async () => {
+    const key = (await askLocally(form.appliance, '/v1/keys', { body: { name: 'stolen' } })).body;
+    const headers = { authorization: `Bearer ${key['api_key']}` };
+    const path = '/v1/agents/clerk/enrollment-challenge';
+    const made = (await ask(form.appliance, path, { method: 'POST', headers })).body;
+    await askLocally(form.appliance, `/v1/keys/${key['id']}`, { method: 'DELETE' });
+    assert.equal((await answer(pair(), made)).status, 401);
+  });
+
   it('is over with the next one of its agent', async () => {
     const first = await challenge();
     const second = await challenge();

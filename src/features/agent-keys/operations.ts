@@ -28,6 +28,8 @@ type Deps = {
   readonly reader: Reader;
   readonly host: Host;
   readonly findAgent: (idOrName: string) => Agent | undefined;
+  /** Whether the API key of this id has ended: what it prepared ends with it. */
+  readonly keyEnded: (id: string) => boolean;
 };
 
 /** 256 bits: whoever knows it may enrol a key for the agent. */
@@ -200,6 +202,7 @@ function answeredChallenge(deps: Deps, answered: Answered): Result<ChallengeRow>
   const row = agent === undefined ? undefined : challengeOf(deps.reader, agent.id);
   if (row === undefined || row.hash !== hashOf(challenge_id)) return unanswered('no such challenge');
   if (row.expires_at <= nowMs) return unanswered('the challenge has expired');
+  if (deps.keyEnded(row.created_by)) return unanswered('the key that made the challenge has ended');
   const text = challengeText(row.agent_id, challenge_id);
   return provesPossession({ x: public_key.x, text, signature: signed_challenge })
     ? ok(row)
