@@ -17,10 +17,18 @@ import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { isPastGrace, leaseEnd, wholeSeconds } from './lease.ts';
 import { tokenOf } from './mint.ts';
-import { blocks, missionProblem, type Noticed, noticed, type Report, reported } from './mission.ts';
+import {
+  blocks,
+  countsAgainst,
+  missionProblem,
+  type Noticed,
+  noticed,
+  type Report,
+  reported,
+} from './mission.ts';
 import { chainAbove, type LivePassport, type PassportKeys } from './model.ts';
 import { PASSPORT_EXAMPLE, TOKEN_EXAMPLE } from './shape.ts';
-import { checkOut, descendsFrom, extendLease, type PassportRow, passportBy } from './store.ts';
+import { checkOut, descendsFrom, extendLease, type PassportRow, passportBy, wasHandedOn } from './store.ts';
 import type { PassportVerifier } from './verify.ts';
 
 export type MissionDeps = {
@@ -126,7 +134,7 @@ function checkpointing(deps: MissionDeps): Operation {
       const token = tokenOf(extended, { key: deps.keys.current(), issuer: deps.issuer(), chain });
       if (!token.ok) return token;
       const seen = noticed(extended, { mode: live.value.mode, used: input.services_used });
-      const judged = judge(deps, extended, seen);
+      const judged = judge(deps, { row: extended, caller }, seen);
       const output = {
         ...shown(extended),
         expires_at: new Date(extended.expires_at).toISOString(),
@@ -161,9 +169,13 @@ function extend({ host }: MissionDeps, row: PassportRow, live: LivePassport): Pa
   return { ...row, expires_at, last_checkpoint_at: nowMs };
 }
 
-function judge(deps: MissionDeps, row: PassportRow, seen: readonly Noticed[]) {
+type Reporting = { readonly row: PassportRow; readonly caller: Caller };
+
+function judge(deps: MissionDeps, { row, caller }: Reporting, seen: readonly Noticed[]) {
   const agent = deps.findAgent(row.agent_id);
-  const isBlocked = agent !== undefined && blocks(agent, seen);
+  const counts =
+    agent !== undefined && countsAgainst({ caller, row, isHandedOn: wasHandedOn(deps.reader, row) });
+  const isBlocked = counts && blocks(agent, seen);
   return {
     isBlocked,
     changes: isBlocked ? [deps.blockAgent(row.agent_id)] : [],
@@ -235,7 +247,7 @@ function checkingOut(deps: MissionDeps): Operation {
         actions_count: input.actions_count ?? 0,
       };
       const seen = noticed(row.value, { mode: row.value.mode, used: report.services_used });
-      const judged = judge(deps, row.value, seen);
+      const judged = judge(deps, { row: row.value, caller }, seen);
       const flagged = seen.length > 0 || (await deps.wasNoticed(input.jti));
       const bucket = judged.isBlocked ? 'blocked' : flagged ? 'flagged' : 'clean';
       const output = {

@@ -40,6 +40,17 @@ export function noticed(
 export const blocks = (agent: Pick<Agent, 'onWarning' | 'onCritical'>, events: readonly Noticed[]): boolean =>
   events.some(({ severity }) => (severity === 'critical' ? agent.onCritical : agent.onWarning) === 'block');
 
+type Said = { readonly caller: Caller; readonly row: PassportRow; readonly isHandedOn: boolean };
+
+/**
+ * Whether a report may have the agent of the passport blocked. Whoever delegates to another agent has the token of the child,
+ * too: what it says, or what is said by that token alone, is noticed, and blocks nobody.
+ */
+export function countsAgainst({ caller: { kind, acting }, row, isHandedOn }: Said): boolean {
+  if (acting !== undefined && acting.agentId !== row.agent_id) return false;
+  return kind !== 'passport' || !isHandedOn;
+}
+
 /** What of a report stands in the log. The agent chose the words: no more of them than fit. */
 export function reported({ services_used, actions_count, delegated_to, summary }: Report) {
   return {

@@ -161,6 +161,16 @@ export function descendsFrom(
   return false;
 }
 
+/** Whether it was delegated, by whatever hops, from a passport of another agent. */
+export function wasHandedOn(reader: Reader, row: PassportRow): boolean {
+  let at: PassportRow | undefined = row;
+  for (let hops = 0; at?.parent_jti != null && hops <= DELEGATION_HOPS_MAX; hops += 1) {
+    at = passportBy(reader, at.parent_jti);
+    if (at?.agent_id !== row.agent_id) return true;
+  }
+  return false;
+}
+
 /** The passports of one session, the older first. */
 export const sessionPassports = (
   reader: Reader,

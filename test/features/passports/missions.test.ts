@@ -183,6 +183,36 @@ test('on_critical and on_warning block the agent, whose passports then stop', as
   }
 });
 
+test('an agent has no other blocked by what it reports of a passport that it delegated', async () => {
+  const helper = state.directory.find('helper');
+  assert.ok(helper);
+  await setAgent(state, helper.id, { on_critical: 'block' });
+  const parent = await issued();
+  const child = await delegated(parent.jti);
+  const lie = { services_used: ['github'] };
+  const bound: Caller = { ...holder(parent), kind: 'key', id: 'key_three', bound: true };
+  // Who delegates has the token of the child as well.
+  for (const liar of [holder(parent), holder(child, 'helper'), bound]) {
+    const { output } = must(await checkpoint(child.jti, lie, liar));
+    assert.equal((output['events'] as unknown[]).length, 1);
+    assert.equal(state.directory.find('helper')?.status, 'active');
+  }
+  const { output } = must(await checkout(child.jti, lie, holder(parent)));
+  assert.equal(output['bucket'], 'flagged');
+  assert.equal(state.directory.find('helper')?.status, 'active');
+  const below = await delegated(parent.jti);
+  must(await checkpoint(below.jti, lie, PERSON));
+  assert.equal(state.directory.find('helper')?.status, 'blocked');
+});
+
+test('a passport that an agent delegated to itself blocks it as its own does', async () => {
+  await setAgent(state, botId, { on_critical: 'block' });
+  const parent = await issued();
+  const child = await delegated(parent.jti, { child_agent_id: 'bot' });
+  must(await checkpoint(child.jti, { services_used: ['github'] }, holder(child)));
+  assert.equal(state.directory.find('bot')?.status, 'blocked');
+});
+
 test('checkout is final, for it and for all that was delegated from it', async () => {
   const parent = await issued();
   const child = await delegated(parent.jti);
