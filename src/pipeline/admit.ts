@@ -11,11 +11,13 @@ import {
 import { createMissionBudgets, type Mission, type MissionBudgets } from '#features/agents/mission-budget.ts';
 import type { AgentLimits } from '#features/agents/model.ts';
 import { intentsOf, intentsOfMission } from '#features/audit/store.ts';
+import { handedOn } from '#features/passports/store.ts';
 import { Fault } from '#kernel/errors.ts';
 import { INTENTS_COUNTED_AT_ONCE } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
+import type { Authority } from './authenticate.ts';
 import type { Watched } from './detect.ts';
 import type { Claim, Earlier, Once } from './once.ts';
 
@@ -53,37 +55,34 @@ export function createAdmit({ limits, reader, host, once }: Deps): Admit {
     return done(from, { leave: () => allowances.end(agentId), undo: () => allowances.undo(agentId) });
   };
   const count = (from: Watched): Result<Admitted> | Promise<Result<Admitted>> => {
-    const { agentId, agentName } = from.from.from.from.passport;
+    const { passport } = from.from.from.from;
+    const { agentId, agentName } = passport;
+    if (agentId === null) return done(from, FREE);
     const held = agentName === null ? undefined : limits(agentName);
-    if (agentId === null || held === undefined) return done(from, FREE);
-    const agent = { agentId, limits: held };
-    const { calls_per_mission: budget } = held;
-    if (budget !== undefined) return within(from, { agent, budget });
+    const agent = held === undefined ? undefined : { agentId, limits: held };
+    const charged = chargedBy(passport, limits);
+    if (charged.length > 0) return within(from, { agent, charged });
+    if (agent === undefined) return done(from, FREE);
     if (!allowances.lacksDay(agent)) return take(from, agent);
     return counts.read(agent).then(() => take(from, agent));
   };
-  /** The budget first, since it is given back where another limit has no room. */
-  const within = async (from: Watched, { agent, budget }: Budgeted): Promise<Result<Admitted>> => {
-    const { sessionId, missionEndsAtMs } = from.from.from.from.passport;
-    const mission = { agentId: agent.agentId, sessionId: sessionId ?? '' };
-    if (budgets.lacks(mission)) await missions.read(mission, budget);
-    if (allowances.lacksDay(agent)) await counts.read(agent);
-    if (!budgets.take(mission, budget)) {
-      const leftMs = (missionEndsAtMs ?? 0) - host.nowMs();
-      const retryAfterSeconds = Math.max(1, Math.ceil(leftMs / MS_PER_SECOND));
-      return refuse(limited({ limit: 'calls_per_mission', value: budget, retryAfterSeconds }));
-    }
-    const taken = take(from, agent);
+  /** The budgets first, since they are given back where another limit has no room. */
+  const within = async (from: Watched, { agent, charged }: Budgeted): Promise<Result<Admitted>> => {
+    for (const one of charged) if (budgets.lacks(one)) await missions.read(one, one.budget);
+    if (agent !== undefined && allowances.lacksDay(agent)) await counts.read(agent);
+    const full = takeAll(budgets, charged);
+    if (full !== undefined) return refuse(usedUp(from, { ...full, nowMs: host.nowMs() }));
+    const taken = agent === undefined ? done(from, FREE) : take(from, agent);
     if (!taken.ok) {
-      budgets.undo(mission);
+      for (const one of charged) budgets.undo(one);
       return taken;
     }
     const { undo } = taken.value;
-    const undoBoth = (): void => {
+    const undoAll = (): void => {
       undo();
-      budgets.undo(mission);
+      for (const one of charged) budgets.undo(one);
     };
-    return ok({ ...taken.value, undo: undoBoth });
+    return ok({ ...taken.value, undo: undoAll });
   };
   const countOnce = async (from: Watched, key: string): Promise<Admission> => {
     const found = await once.look(from, key);
@@ -97,8 +96,40 @@ export function createAdmit({ limits, reader, host, once }: Deps): Admit {
   };
 }
 
-type Budgeted = { readonly agent: Limited; readonly budget: number };
+type Budgeted = { readonly agent: Limited | undefined; readonly charged: readonly Charged[] };
+type Charged = Mission & { readonly budget: number };
+const NOBODY: readonly Charged[] = [];
+const NO_AGENTS: NonNullable<Authority['above']> = [];
 const MS_PER_SECOND = 1_000;
+
+/** The agent itself, and each that handed its passport on: who delegates has the token of the child as well. */
+function chargedBy(passport: Authority, limits: Deps['limits']): readonly Charged[] {
+  const { agentId, agentName, sessionId } = passport;
+  const above = passport.above ?? NO_AGENTS;
+  const own = agentName === null ? undefined : limits(agentName)?.calls_per_mission;
+  if (own === undefined && above.length === 0) return NOBODY;
+  return [{ agentId, agentName }, ...above].flatMap((one) => {
+    const budget = one.agentName === null ? undefined : limits(one.agentName)?.calls_per_mission;
+    if (budget === undefined || one.agentId === null) return [];
+    return [{ agentId: one.agentId, sessionId: sessionId ?? '', budget }];
+  });
+}
+
+/** All of them or none, in one step; the one that has no room. */
+function takeAll(budgets: MissionBudgets, charged: readonly Charged[]): Charged | undefined {
+  for (const [at, one] of charged.entries()) {
+    if (budgets.take(one, one.budget)) continue;
+    for (const before of charged.slice(0, at)) budgets.undo(before);
+    return one;
+  }
+  return undefined;
+}
+
+function usedUp(from: Watched, { budget: value, nowMs }: Charged & { readonly nowMs: number }): Fault {
+  const leftMs = (from.from.from.from.passport.missionEndsAtMs ?? 0) - nowMs;
+  const retryAfterSeconds = Math.max(1, Math.ceil(leftMs / MS_PER_SECOND));
+  return limited({ limit: 'calls_per_mission', value, retryAfterSeconds });
+}
 
 type Ending = Pick<Admitted, 'leave' | 'undo'>;
 const FREE: Ending = { leave: () => undefined, undo: () => undefined };
@@ -138,8 +169,14 @@ function createMissionCounts(budgets: MissionBudgets, reader: Reader) {
   const count = async (mission: Mission, most: number): Promise<void> => {
     let calls = 0;
     let beforeSeq = Number.MAX_SAFE_INTEGER;
+    const jtis = await handedOn(reader, mission);
     while (calls < most) {
-      const page = await intentsOfMission(reader, { ...mission, beforeSeq, limit: INTENTS_COUNTED_AT_ONCE });
+      const page = await intentsOfMission(reader, {
+        ...mission,
+        jtis,
+        beforeSeq,
+        limit: INTENTS_COUNTED_AT_ONCE,
+      });
       calls += page.length;
       if (page.length < INTENTS_COUNTED_AT_ONCE) break;
       beforeSeq = page.at(-1)?.seq ?? 0;
@@ -184,7 +221,7 @@ const NEXT: Readonly<Record<keyof AgentLimits, (value: number) => string>> = {
   calls_per_day: (value) =>
     `This agent may make ${value} calls a day (UTC). Wait as long as Retry-After says, or ask the operator to raise calls_per_day.`,
   calls_per_mission: (value) =>
-    `This agent may make ${value} calls in one mission, and has made them. Check out and say what is left; another mission needs a passport issued with a declared intent.`,
+    `This agent, or one that handed its passport on, may make ${value} calls in one mission, and they are made. Check out and say what is left; another mission needs a passport issued with a declared intent.`,
 };
 
 function limited({ limit, value, retryAfterSeconds }: UsedUp): Fault {

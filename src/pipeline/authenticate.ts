@@ -26,7 +26,7 @@ export type Presented = {
 declare const authenticated: unique symbol;
 /** What a call may do, and in whose name. */
 export type Authority = Pick<LivePassport, 'services'> &
-  Partial<Pick<LivePassport, 'missionEndsAtMs'>> & {
+  Partial<Pick<LivePassport, 'missionEndsAtMs' | 'above'>> & {
     readonly agentId: string | null;
     readonly agentName: string | null;
     readonly sessionId: string | null;

@@ -153,6 +153,29 @@ describe('limits of an agent', () => {
     assert.equal((await under((await start())['token'])).status, 200);
   });
 
+  it('counts what an agent hands on against its budget, too, over a restart', async () => {
+    const intent = { summary: 'count', services: ['ledger'] };
+    const under = (token: unknown): Promise<Answer> =>
+      call('', '/x', { 'x-stack-agent': '', authorization: `Bearer ${token}` });
+    const delegate = async (parent: unknown, agent: string): Promise<unknown> => {
+      const body = { parent_token: parent, child_agent_id: agent, intent };
+      return (await ask(appliance, '/v1/passports/delegate', { body })).body['token'];
+    };
+    const first = (await ask(appliance, '/v1/passports/issue', { body: { agent: 'budgeted', intent } })).body;
+    const child = await delegate(first['token'], 'polite');
+    const back = await delegate(await delegate(child, 'budgeted'), 'flood');
+    assert.deepEqual([(await under(child)).status, (await under(back)).status], [200, 200]);
+    await appliance.kill9();
+    await appliance.restart();
+    const statuses = (await Promise.all([child, back, first['token']].map(under))).map(
+      ({ status }) => status,
+    );
+    assert.deepEqual(statuses.sort(), [200, 429, 429]);
+    assert.equal(metadataOf(await under(child))['limit'], 'calls_per_mission');
+    const other = (await ask(appliance, '/v1/passports/issue', { body: { agent: 'polite', intent } })).body;
+    for (let at = 0; at < 4; at += 1) assert.equal((await under(other['token'])).status, 200);
+  });
+
   it('does not count a call that was refused for another reason', async () => {
     for (let at = 0; at < 4; at += 1) {
       const denied = await ask(appliance, '/v1/proxy', {

@@ -214,22 +214,25 @@ export function selectOrphans(limit: number) {
 
 type Intents = { readonly agentId: string; readonly beforeSeq: number; readonly limit: number };
 
-/** The same in one session, by the index of sessions. */
+/** The same in one session, by the index of sessions; and what was called by these passports. */
 export const intentsOfMission = (
   reader: Reader,
-  { agentId, sessionId, beforeSeq, limit }: Intents & { readonly sessionId: string },
+  { agentId, sessionId, jtis, beforeSeq, limit }: Intents & OfMission,
 ): Promise<{ seq: number }[]> =>
   reader.all(
     db
       .selectFrom('audit_entries')
       .select('seq')
       .where('session_id', '=', sessionId)
-      .where(sql`+agent_id`, '=', agentId)
+      .where(
+        sql<boolean>`(+agent_id = ${agentId} OR +passport_jti IN (SELECT value FROM json_each(${JSON.stringify(jtis)})))`,
+      )
       .where(sql`+outcome`, '=', 'pending')
       .where('seq', '<', beforeSeq)
       .orderBy('seq', 'desc')
       .limit(limit),
   );
+type OfMission = { readonly sessionId: string; readonly jtis: readonly string[] };
 
 /** Intents of calls of one agent, newest first, by the index of its entries. */
 export const intentsOf = (

@@ -39,7 +39,10 @@ export type LivePassport = {
   readonly mintedBy: string;
   /** Passports that it was delegated from, the direct parent first. All of them were live just now. */
   readonly ancestors: readonly string[];
+  /** The other agents up its chain, each once: what they handed on is counted against their budgets, too. */
+  readonly above: readonly Above[];
 };
+export type Above = Pick<LivePassport, 'agentId' | 'agentName'>;
 
 /** The claim `chain`: the first passport first, the direct parent last. */
 export const chainAbove = ({ ancestors }: LivePassport): readonly string[] => [...ancestors].reverse();

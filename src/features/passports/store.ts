@@ -184,6 +184,33 @@ export const sessionPassports = (
       .orderBy('issued_at')
       .limit(limit),
   );
+/** All that one agent has handed on in one session: passports of other agents, by whatever hops. */
+export const handedOn = async (
+  reader: Reader,
+  { agentId, sessionId }: { readonly agentId: string; readonly sessionId: string },
+): Promise<readonly string[]> => {
+  const rows = await reader.all(
+    db
+      .withRecursive('below(jti)', (cte) =>
+        cte
+          .selectFrom('passports')
+          .select('jti')
+          .where('session_id', '=', sessionId)
+          .where('agent_id', '=', agentId)
+          .union(
+            cte
+              .selectFrom('below')
+              .innerJoin('passports as child', 'child.parent_jti', 'below.jti')
+              .select('child.jti'),
+          ),
+      )
+      .selectFrom('passports')
+      .select('jti')
+      .where('jti', 'in', (of) => of.selectFrom('below').select('below.jti'))
+      .where('agent_id', '<>', agentId),
+  );
+  return rows.map(({ jti }) => jti);
+};
 /** Ends a passport in favour of another one; only one of two refreshes at once gets a row. */
 export const succeed = (
   jti: string,

@@ -139,8 +139,14 @@ function liveOf(
     parentEndsAtMs: above?.expiresAtMs,
     mintedBy: row.minted_by,
     ancestors: above === undefined ? [] : [above.jti, ...above.ancestors],
+    above: above === undefined ? [] : agentsAbove(row, above),
   };
 }
+
+const agentsAbove = ({ agent_id }: PassportRow, { agentId, agentName, above }: LivePassport) =>
+  [{ agentId, agentName }, ...above.filter((one) => one.agentId !== agentId)].filter(
+    (one) => one.agentId !== agent_id,
+  );
 
 /** What is held and also granted; constraints stay those of the holder. */
 function narrow(held: readonly PassportService[], grants: readonly Grant[]): readonly PassportService[] {
