@@ -56,6 +56,23 @@ test('a renewal keeps the session and is audited as a checkpoint', async () => {
   assert.equal(state.entries.at(-1)?.action, 'passport.checkpoint');
 });
 
+test('a session lives no longer than a mission may; then another one begins, with an issue', async () => {
+  state.world.missionSeconds = 3_600;
+  const first = must(await ensure());
+  const ends = state.host.nowMs() + 3_600_000;
+  const seen = new Set([first.sessionId]);
+  for (let renewals = 0; renewals < 3; renewals += 1) {
+    state.host.pass(850_000);
+    seen.add(must(await ensure()).sessionId);
+  }
+  assert.deepEqual([...seen], [first.sessionId]);
+  state.host.pass(850_000);
+  const next = must(await ensure());
+  assert.ok(state.host.nowMs() < ends, 'before the old one is over');
+  assert.notEqual(next.sessionId, first.sessionId);
+  assert.equal(state.entries.at(-1)?.action, 'passport.issue');
+});
+
 test('with the shortest lifetime a passport still serves more than one call', async () => {
   state.world.ttlSeconds = 60;
   const first = must(await ensure());
@@ -158,6 +175,7 @@ test('a revocation that lands while the renewal is being committed wins', async 
     },
     draft: (fields) => ({ ...state.entries[0], ...fields }) as never,
     ttlSeconds: () => 900,
+    missionSeconds: () => 86_400,
     host,
   });
   const raceResult = await standing.ensure({
