@@ -89,8 +89,8 @@ export const lookJob = (underWay: UnderWay, live: (jti: string) => Result<unknow
   run: async () => underWay.look(live),
 });
 
-/** `detail.from` is the passport that was there before. */
-const MOVING: ReadonlySet<string> = new Set(['passport.checkpoint', 'passport.refresh']);
+/** `detail.from` is the passport that was there before; of an issue, that of the mission before under X-Stack-Agent. */
+const MOVING: ReadonlySet<string> = new Set(['passport.checkpoint', 'passport.refresh', 'passport.issue']);
 
 /** A renewal or a refresh carries on what was begun: such a call is under the new passport from now on. */
 function moveOn(calls: Iterable<CallUnderWay>, entries: readonly EntryDraft[]): void {

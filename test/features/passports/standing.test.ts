@@ -73,6 +73,24 @@ test('a session lives no longer than a mission may; then another one begins, wit
   assert.equal(state.entries.at(-1)?.action, 'passport.issue');
 });
 
+test('a revocation of either of two missions stops X-Stack-Agent and what was delegated in both', async () => {
+  state.world.missionSeconds = 900;
+  const first = must(await ensure());
+  const input = {
+    parent_jti: first.jti,
+    child_agent_id: 'bot',
+    intent: { summary: 'x', services: ['slack'] },
+  };
+  const child = must(await act(state, 'stack_delegate_passport', { caller: KEY, input })).output;
+  state.host.pass(850_000);
+  const second = must(await ensure());
+  assert.notEqual(second.sessionId, first.sessionId);
+  must(await revoke(second.jti));
+  assert.equal(codeOf(await ensure()), 'PASSPORT_REVOKED');
+  assert.equal(codeOf(state.verifier.byJti(first.jti)), 'PASSPORT_REVOKED');
+  assert.equal(codeOf(state.verifier.byJti(String(child['jti']))), 'PASSPORT_REVOKED');
+});
+
 test('with the shortest lifetime a passport still serves more than one call', async () => {
   state.world.ttlSeconds = 60;
   const first = must(await ensure());
