@@ -18,7 +18,6 @@ export type Passing = {
 export class CallUnderWay implements Handle {
   /** Moves on when another passport takes the place of this one. */
   jti: string | null;
-  readonly sessionId: string | null;
   readonly kind: 'request' | 'stream' | 'tool';
   /** Why it was cut; whoever is about to take its next step looks here. */
   fault: Fault | undefined = undefined;
@@ -26,9 +25,8 @@ export class CallUnderWay implements Handle {
   waiting: Waiting | undefined = undefined;
   passing: Passing | undefined = undefined;
 
-  constructor(jti: string | null, sessionId: string | null, kind: CallUnderWay['kind']) {
+  constructor(jti: string | null, kind: CallUnderWay['kind']) {
     this.jti = jti;
-    this.sessionId = sessionId;
     this.kind = kind;
   }
 }

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 
 function begin(jti: string | null, kind: CallUnderWay['kind'] = 'request'): CallUnderWay {
-  const call = new CallUnderWay(jti, 'ses_1', kind);
+  const call = new CallUnderWay(jti, kind);
   underWay.begin(call);
   return call;
 }
