@@ -73,6 +73,7 @@ function buildAuthentication(deps: LineDeps) {
     commit: committer.commit,
     draft,
     ttlSeconds: () => live.current().passports.ttlSeconds,
+    missionSeconds: () => live.current().passports.missionSeconds,
     host: { ...host, statusIndex: deps.statusIndex },
   });
   const authenticator = createAuthenticator({

@@ -72,9 +72,9 @@ async function travel<T>(steps: Steps, journey: Journey<T>): Promise<Result<T>> 
   }
 }
 
-function wayOf<T>({ tool, to }: Journey<T>, { passport: { jti, sessionId } }: Authenticated): CallUnderWay {
+function wayOf<T>({ tool, to }: Journey<T>, { passport: { jti } }: Authenticated): CallUnderWay {
   const kind = to.streams ? 'stream' : 'request';
-  const way = new CallUnderWay(jti, sessionId, tool === true ? 'tool' : kind);
+  const way = new CallUnderWay(jti, tool === true ? 'tool' : kind);
   way.passing = to.passing;
   return way;
 }

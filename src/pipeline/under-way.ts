@@ -18,7 +18,6 @@ export type Passing = {
 export class CallUnderWay implements Handle {
   /** Moves on when another passport takes the place of this one. */
   jti: string | null;
-  readonly sessionId: string | null;
   readonly kind: 'request' | 'stream' | 'tool';
   /** Why it was cut; whoever is about to take its next step looks here. */
   fault: Fault | undefined = undefined;
@@ -26,9 +25,8 @@ export class CallUnderWay implements Handle {
   waiting: Waiting | undefined = undefined;
   passing: Passing | undefined = undefined;
 
-  constructor(jti: string | null, sessionId: string | null, kind: CallUnderWay['kind']) {
+  constructor(jti: string | null, kind: CallUnderWay['kind']) {
     this.jti = jti;
-    this.sessionId = sessionId;
     this.kind = kind;
   }
 }
@@ -89,8 +87,8 @@ export const lookJob = (underWay: UnderWay, live: (jti: string) => Result<unknow
   run: async () => underWay.look(live),
 });
 
-/** `detail.from` is the passport that was there before. */
-const MOVING: ReadonlySet<string> = new Set(['passport.checkpoint', 'passport.refresh']);
+/** `detail.from` is the passport that was there before; of an issue, that of the mission before under X-Stack-Agent. */
+const MOVING: ReadonlySet<string> = new Set(['passport.checkpoint', 'passport.refresh', 'passport.issue']);
 
 /** A renewal or a refresh carries on what was begun: such a call is under the new passport from now on. */
 function moveOn(calls: Iterable<CallUnderWay>, entries: readonly EntryDraft[]): void {

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 
 function begin(jti: string | null, kind: CallUnderWay['kind'] = 'request'): CallUnderWay {
-  const call = new CallUnderWay(jti, 'ses_1', kind);
+  const call = new CallUnderWay(jti, kind);
   underWay.begin(call);
   return call;
 }
@@ -78,6 +78,18 @@ describe('a passport that takes the place of another', () => {
     ]);
     underWay.committed(revoked('pp_old'));
     assert.equal(isCut(call), false);
+    underWay.committed(revoked('pp_new'));
+    assert.equal(isCut(call), true);
+  });
+
+  it('has them when another mission begins under X-Stack-Agent, and an issue like any moves nothing', () => {
+    const [call, person] = [begin('pp_old', 'stream'), begin(null)];
+    underWay.committed([
+      entry({ action: 'passport.issue', passport_jti: 'pp_new', detail: { from: 'pp_old' } }),
+      entry({ action: 'passport.issue', passport_jti: 'pp_else', detail: {} }),
+    ]);
+    underWay.committed([...revoked('pp_old'), ...revoked('pp_else')]);
+    assert.deepEqual([isCut(call), isCut(person)], [false, false]);
     underWay.committed(revoked('pp_new'));
     assert.equal(isCut(call), true);
   });

@@ -1,7 +1,6 @@
 // An agent's machine that holds no API key: it enrolls a key of its own by a challenge, asks for a passport with it and calls.
-// And any service that checks the passport by itself. Both by the programs that README shows.
+// By the program that README shows.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type PathForm, startPathForm } from '#test/support/path-form.ts';
 import { type Answer, ask, askLocally, type Json } from '#test/support/requests.ts';
+import { runExample } from '#test/support/run-example.ts';
 
 let form: PathForm;
 let folder: string;
@@ -20,23 +20,6 @@ after(async () => {
   await form?.dispose();
   await rm(folder, { recursive: true, force: true });
 });
-
-type Ran = { readonly code: number | null; readonly out: string; readonly err: string };
-
-/** A program of the examples, run as its reader runs it. */
-function run(example: string, words: readonly string[], input = ''): Promise<Ran> {
-  const path = new URL(`../examples/${example}`, import.meta.url).pathname;
-  const child = spawn(process.execPath, [path, ...words], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const seen = { out: '', err: '' };
-  child.stdout.on('data', (part: Buffer) => {
-    seen.out += part;
-  });
-  child.stderr.on('data', (part: Buffer) => {
-    seen.err += part;
-  });
-  child.stdin.end(input);
-  return new Promise((done) => child.once('close', (code) => done({ code, ...seen })));
-}
 
 const challenge = async (agent = 'clerk'): Promise<Json> =>
   (await askLocally(form.appliance, `/v1/agents/${agent}/enrollment-challenge`, { method: 'POST' })).body;
@@ -83,18 +66,25 @@ describe('an agent’s machine without an API key', () => {
     const file = join(folder, 'key.pem');
     const { url } = form.appliance;
     const made = await challenge();
-    const first = await run('agent-key.mjs', ['enroll', url, file], JSON.stringify(made));
+    const first = await runExample('agent-key.mjs', ['enroll', url, file], JSON.stringify(made));
     assert.equal(first.code, 0, first.err);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
     const agentId = String(made['agent_id']);
-    const second = await run('agent-key.mjs', ['passport', url, file, agentId, 'count the stock', 'shop']);
+    const second = await runExample('agent-key.mjs', [
+      'passport',
+      url,
+      file,
+      agentId,
+      'count the stock',
+      'shop',
+    ]);
     assert.equal(second.code, 0, second.err);
     const { token } = JSON.parse(second.out) as { token: string };
     const called = await ask(form.appliance, '/proxy/shop/items', {
       headers: { authorization: `Bearer ${token}` },
     });
     assert.equal(called.status, 200);
-    const again = await run('agent-key.mjs', ['enroll', url, file], JSON.stringify(made));
+    const again = await runExample('agent-key.mjs', ['enroll', url, file], JSON.stringify(made));
     assert.notEqual(again.code, 0);
     assert.match(again.err, /UNAUTHORIZED/);
     const secret = await readFile(file, 'utf8');
@@ -275,34 +265,5 @@ describe('an agent’s JWT', () => {
     const refused = await answer(keys, await challenge('second-one'));
     assert.equal(refused.status, 409);
     await askLocally(form.appliance, '/v1/agents/second-one', { method: 'DELETE' });
-  });
-});
-
-describe('a service that checks passports by itself', () => {
-  it('does so with the public keys alone, and believes nothing else', async () => {
-    const { url, apiKey } = form.appliance;
-    const { body } = await issueWith(apiKey);
-    const token = String(body['token']);
-    const issuer = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Json;
-    const good = await run('verify-passport.mjs', [url, token]);
-    assert.equal(issuer['iss'], url);
-    assert.equal(good.code, 0, good.err);
-    assert.match(good.out, /^clerk \(agt_[0-9a-f]{32}\) until .*\nshop: shop:\*/);
-    const [head, claims, mark = ''] = token.split('.');
-    const forged = part({ ...issuer, exp: seconds() + 9_999 });
-    for (const bad of [`${head}.${forged}.${mark}`, `${head}.${claims}.${mark.slice(0, -4)}AAAA`]) {
-      const refused = await run('verify-passport.mjs', [url, bad]);
-      assert.notEqual(refused.code, 0);
-      assert.equal(refused.out, '');
-    }
-  });
-
-  it('goes on through a change of the signing key: the keys before still verify', async () => {
-    const { url, apiKey } = form.appliance;
-    const before = String((await issueWith(apiKey)).body['token']);
-    await askLocally(form.appliance, '/v1/vault/rotate-signing-key', { method: 'POST' });
-    const later = String((await issueWith(apiKey)).body['token']);
-    for (const token of [before, later])
-      assert.equal((await run('verify-passport.mjs', [url, token])).code, 0);
   });
 });

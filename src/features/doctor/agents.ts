@@ -42,11 +42,13 @@ export function examineAgents({ uid, programs, clients, ...own }: Seen): readonl
     .filter((program) => program.uid === uid && !isOurs(program))
     .filter((program) => isNamed(program) || (holdsKey(program) && !started.has(program.pid)))
     .map(shown);
+  const using = new Set(connected);
   const all = [...new Set([...connected, ...known])];
   const found: Finding[] = all.map((name) => ({
     topic: 'agents',
     level: 'problem',
-    message: `${name} uses the appliance and runs as the appliance's own user, so it can read the root key and use the local socket`,
+    // Whoever only started a program from a shell with the key must recognize what is meant.
+    message: `${name} ${using.has(name) ? 'uses the appliance' : `is an agent or has ${KEY_VARIABLE}`} and runs as the appliance's own user, so it can read the root key and use the local socket`,
     next: 'Run agents as another user than the appliance.',
   }));
   if (uid === ROOT)

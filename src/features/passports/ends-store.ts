@@ -112,9 +112,9 @@ function namedBy(selection: Selection) {
   }
 }
 
-/** The passport behind X-Stack-Agent is one to its caller, whatever renewal is in use: all of them are named with it. */
+/** The passport behind X-Stack-Agent is one to its caller, whatever renewal or mission is in use: all are named with it. */
 const standingToo = (jti: string) =>
-  sql<boolean>`(jti = ${jti} OR (standing = 1 AND session_id = (SELECT session_id FROM passports AS one WHERE one.jti = ${jti} AND one.standing = 1)))`;
+  sql<boolean>`(jti = ${jti} OR (standing = 1 AND (minted_by, agent_id) = (SELECT minted_by, agent_id FROM passports AS one WHERE one.jti = ${jti} AND one.standing = 1)))`;
 
 /** `exactly`: another number of them than was read rolls the unit back. */
 export function revokeListed(

@@ -28,7 +28,7 @@ export function planPassport(
   const undeclared = wish.intent?.services.find(
     (name) => !agent.grants.some(({ service }) => service === name),
   );
-  if (undeclared !== undefined) return escalation(`intent names service ${undeclared}, which is not granted`);
+  if (undeclared !== undefined) return ungranted(agent, undeclared);
   const declared = (service: string): boolean =>
     wish.intent === undefined || wish.intent.services.includes(service);
   const grants = agent.grants.filter(({ service }) => declared(service));
@@ -36,8 +36,21 @@ export function planPassport(
   return chosen.ok ? constrain(chosen.value, wish.constraints, constraintProblem) : chosen;
 }
 
-const escalation = (detail: string): Result<never> =>
-  refuse(new Fault('SCOPE_ESCALATION', { detail, metadata: { reason: detail } }));
+const escalation = (detail: string, next?: string): Result<never> =>
+  refuse(
+    new Fault('SCOPE_ESCALATION', {
+      detail,
+      metadata: { reason: detail },
+      ...(next === undefined ? {} : { next }),
+    }),
+  );
+
+/** The agent cannot mend this; its operator can, so both are told where. */
+const ungranted = ({ name, source }: Agent, service: string): Result<never> =>
+  escalation(
+    `intent names service ${service}, which is not granted`,
+    `Leave ${service} out of the intent, or ask the operator to grant it under agents.${source === 'config' ? name : '"*"'}.services.`,
+  );
 
 function choose(scopes: readonly string[], grants: readonly Grant[]): Result<readonly Grant[]> {
   const outside = scopes.find(

@@ -1,4 +1,5 @@
-// X-Stack-Agent beside a key: one automatic passport per (key, agent), one session across renewals (contract 2).
+// X-Stack-Agent beside a key: one automatic passport per (key, agent), one session across renewals (contract 2), until its
+// mission is as old as one may be; then another begins.
 // Once revoked it stays so until the key issues a passport with a declared intent or a person unblocks the agent.
 import type { Agent } from '#features/agents/model.ts';
 import type { Constraint } from '#features/policy/model.ts';
@@ -33,9 +34,12 @@ type Deps = {
   readonly commit: (unit: Unit) => Promise<Result<Committed>>;
   readonly draft: (fields: Partial<EntryDraft>) => EntryDraft;
   readonly ttlSeconds: () => number;
+  /** `passports.mission_max`. */
+  readonly missionSeconds: () => number;
   readonly host: MintingHost;
 };
 
+const MS_PER_SECOND = 1000;
 /** RFC 9110 9.2.1, without OPTIONS, for which services have other uses, too. */
 const READS_ONLY: Constraint = { path: 'method', op: 'in', value: ['GET', 'HEAD'] };
 
@@ -88,17 +92,15 @@ async function renew(
   const services = agent.grants.map(({ service, scopes }) => ({ service, scopes, constraints }));
   const names = services.map(({ service }) => service);
   const intent = { summary, services: names, willDelegate: false, estimatedDurationSeconds: undefined };
-  const plan = { agent, mode: agent.mode, services, intent, ttlSeconds: deps.ttlSeconds() };
+  const ttlSeconds = deps.ttlSeconds();
+  const plan = { agent, mode: agent.mode, services, intent, ttlSeconds };
   // Its renewals are its checkpoints: it lives until the next one is due.
-  const term = { checkpointInterval: null, mintedBy: request.key };
+  const term = { checkpointInterval: null, mintedBy: request.key, ...missionOf(deps, { row, ttlSeconds }) };
   const before = row === undefined ? {} : { refreshedFrom: row.jti };
-  const next = newPassport(
-    { ...plan, ...term, ...before, sessionId: row?.session_id, standing: true },
-    deps.host,
-  );
+  const next = newPassport({ ...plan, ...term, ...before, standing: true }, deps.host);
   const entry = deps.draft({
     layer: 'vault',
-    action: row === undefined ? 'passport.issue' : 'passport.checkpoint',
+    action: term.sessionId === undefined ? 'passport.issue' : 'passport.checkpoint',
     actor: { kind: 'key', id: request.key },
     agent_id: agent.id,
     session_id: next.session_id,
@@ -117,4 +119,18 @@ async function renew(
   const now = judge(deps, request);
   // Its holder has checked out: this is the first call of another session.
   return 'row' in now && now.row === undefined ? renew(deps, request, now) : revoked(null);
+}
+
+/**
+ * A renewal goes on with its session; where the mission would end within the new lease, another begins. A session that
+ * outlived `mission_max` would use its budget of calls up for good (`limits.calls_per_mission`).
+ */
+function missionOf(
+  { host, missionSeconds }: Pick<Deps, 'host' | 'missionSeconds'>,
+  { row, ttlSeconds }: Pick<Base, 'row'> & { readonly ttlSeconds: number },
+) {
+  const leaseEndsAtMs = host.nowMs() + ttlSeconds * MS_PER_SECOND;
+  if (row === undefined || row.mission_ends_at < leaseEndsAtMs)
+    return { sessionId: undefined, missionSeconds: missionSeconds() };
+  return { sessionId: row.session_id, missionEndsAtMs: row.mission_ends_at };
 }

@@ -21,18 +21,24 @@ export type Schema = {
 
 export type Fields = { readonly positionals: readonly Parameter[]; readonly options: readonly Parameter[] };
 
-/** Parameters of the path are positional, in its order; where it has none, `name` is. */
+/** Beside `name`, where the verb cannot do without: `stack passports revoke-agent NAME`. */
+const SUBJECTS: ReadonlySet<string> = new Set(['agent_id', 'session_id']);
+
+/** Parameters of the path are positional, in its order; where it has none, the name or id of what the verb is about is. */
 export function fieldsOf(operation: Operation): Fields {
   const schema = inputSchema(operation);
   const names = Object.keys(schema.properties ?? {});
   const inPath = pathParameters(operation.route.path);
-  const positional = inPath.length > 0 ? inPath : names.filter((name) => name === 'name');
+  const positional = inPath.length > 0 ? inPath : names.filter((name) => isSubject(schema, name));
   const parameter = (name: string): Parameter => parameterOf(operation, schema, { name });
   return {
     positionals: positional.map(parameter),
     options: names.filter((name) => !positional.includes(name)).map(parameter),
   };
 }
+
+const isSubject = (schema: Schema, name: string): boolean =>
+  name === 'name' || (SUBJECTS.has(name) && requires(schema, name));
 
 export const pathParameters = (path: string): readonly string[] =>
   [...path.matchAll(/:([a-z_]+)/g)].map(([, name = '']) => name);

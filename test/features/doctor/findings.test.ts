@@ -91,8 +91,12 @@ describe("agents under the appliance's own user", () => {
       appliance: [1],
     });
     assert.deepEqual(
-      problems(found).map((message) => message.split(' uses')[0]),
-      ['python3 (pid 7)', 'a program', 'node (pid 5)'],
+      problems(found).map((message) => message.split(' and runs')[0]),
+      [
+        'python3 (pid 7) uses the appliance',
+        'a program uses the appliance',
+        'node (pid 5) is an agent or has STACK_API_KEY',
+      ],
     );
   });
 
@@ -116,7 +120,7 @@ describe("agents under the appliance's own user", () => {
     const clients = [{ uid: 500, program: programs[5] }];
     const found = examineAgents({ uid: 500, programs, clients, self: 21, appliance: [12] });
     assert.deepEqual(
-      problems(found).map((message) => message.split(' uses')[0]),
+      problems(found).map((message) => message.split(' is an agent')[0]),
       ['node (pid 40)'],
     );
   });

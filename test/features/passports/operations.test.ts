@@ -89,6 +89,12 @@ test('nothing outside the grants or the declared services can be asked for', asy
   assert.equal(codeOf(await issue({ scopes: ['slack:chat:write'] })), 'ok');
 });
 
+test('an intent with a service that is not granted is told where to grant it', async () => {
+  const refused = await issue({ intent: { summary: 'x', services: ['github'] } });
+  assert.ok(!refused.ok);
+  assert.match(refused.fault.next, /Leave github out .* grant it under agents\.("\*"|bot)\.services\./);
+});
+
 test('constraints are checked, counted, and only for services of the passport', async () => {
   const rule = { service: 'slack', path: 'body.channel', op: 'eq', value: 'C1' };
   const { output } = must(await issue({ constraints: [rule] }));

@@ -56,6 +56,41 @@ test('a renewal keeps the session and is audited as a checkpoint', async () => {
   assert.equal(state.entries.at(-1)?.action, 'passport.checkpoint');
 });
 
+test('a session lives no longer than a mission may; then another one begins, with an issue', async () => {
+  state.world.missionSeconds = 3_600;
+  const first = must(await ensure());
+  const ends = state.host.nowMs() + 3_600_000;
+  const seen = new Set([first.sessionId]);
+  for (let renewals = 0; renewals < 3; renewals += 1) {
+    state.host.pass(850_000);
+    seen.add(must(await ensure()).sessionId);
+  }
+  assert.deepEqual([...seen], [first.sessionId]);
+  state.host.pass(850_000);
+  const next = must(await ensure());
+  assert.ok(state.host.nowMs() < ends, 'before the old one is over');
+  assert.notEqual(next.sessionId, first.sessionId);
+  assert.equal(state.entries.at(-1)?.action, 'passport.issue');
+});
+
+test('a revocation of either of two missions stops X-Stack-Agent and what was delegated in both', async () => {
+  state.world.missionSeconds = 900;
+  const first = must(await ensure());
+  const input = {
+    parent_jti: first.jti,
+    child_agent_id: 'bot',
+    intent: { summary: 'x', services: ['slack'] },
+  };
+  const child = must(await act(state, 'stack_delegate_passport', { caller: KEY, input })).output;
+  state.host.pass(850_000);
+  const second = must(await ensure());
+  assert.notEqual(second.sessionId, first.sessionId);
+  must(await revoke(second.jti));
+  assert.equal(codeOf(await ensure()), 'PASSPORT_REVOKED');
+  assert.equal(codeOf(state.verifier.byJti(first.jti)), 'PASSPORT_REVOKED');
+  assert.equal(codeOf(state.verifier.byJti(String(child['jti']))), 'PASSPORT_REVOKED');
+});
+
 test('with the shortest lifetime a passport still serves more than one call', async () => {
   state.world.ttlSeconds = 60;
   const first = must(await ensure());
@@ -158,6 +193,7 @@ test('a revocation that lands while the renewal is being committed wins', async 
     },
     draft: (fields) => ({ ...state.entries[0], ...fields }) as never,
     ttlSeconds: () => 900,
+    missionSeconds: () => 86_400,
     host,
   });
   const raceResult = await standing.ensure({

@@ -116,7 +116,10 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
   const draft = (fields: Partial<EntryDraft>) =>
     draftEntry({ ...fields, entry_id: host.id('aud'), timestamp: host.nowMs() });
   const ttlSeconds = () => world.ttlSeconds;
-  const standing = createStanding({ reader, verifier, findAgent, commit, draft, ttlSeconds, host });
+  const standing = createStanding({
+    ...{ reader, verifier, findAgent, commit, draft, ttlSeconds, host },
+    missionSeconds: () => world.missionSeconds,
+  });
   const constraintProblem = (constraint: Parameters<typeof compileConstraint>[0]) => {
     const compiled = compileConstraint(constraint);
     return 'problem' in compiled ? compiled.problem : undefined;

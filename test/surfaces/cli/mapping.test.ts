@@ -101,6 +101,17 @@ describe('the parameters of a command', () => {
     );
   });
 
+  it('are positional where they say whose passports a verb ends', () => {
+    const placed = (name: string) => {
+      const found = describedOperations().find((one) => one.name === name);
+      assert.ok(found !== undefined, name);
+      return fieldsOf(found).positionals.map((one) => one.name);
+    };
+    assert.deepEqual(placed('stack_revoke_agent_passports'), ['agent_id']);
+    assert.deepEqual(placed('stack_revoke_session'), ['session_id']);
+    assert.deepEqual(placed('stack_issue_passport'), []);
+  });
+
   it('are typed by the schema', () => {
     const kinds = Object.fromEntries(options.map(({ name, kind }) => [name, kind]));
     assert.deepEqual(kinds, {
