@@ -4,10 +4,16 @@ import { forgetAgentKeys } from '#features/agent-keys/store.ts';
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { blockAgent } from '#features/agents/store.ts';
+import type { ApprovalBook } from '#features/approvals/book.ts';
+import { approvalDeciding } from '#features/approvals/decide.ts';
+import { approvalReading } from '#features/approvals/operations.ts';
+import type { Waiting } from '#features/approvals/waiting.ts';
 import { auditOperations } from '#features/audit/operations.ts';
 import { hasEvents, lastEntryMs, sessionEntries } from '#features/audit/store.ts';
 import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
+import type { Announce } from '#features/notifications/announce.ts';
+import { notificationOperations } from '#features/notifications/operations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
@@ -15,7 +21,7 @@ import { refreshOperation } from '#features/passports/refresh-operations.ts';
 import { reportOperation } from '#features/passports/report-operation.ts';
 import { revocationOperations } from '#features/passports/revocation-operations.ts';
 import type { Revoker } from '#features/passports/revoke.ts';
-import { releaseStanding } from '#features/passports/store.ts';
+import { passportBy, releaseStanding } from '#features/passports/store.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
 import { serviceOperations } from '#features/services/operations.ts';
@@ -26,7 +32,11 @@ import { secretOperations } from '#features/vault/operations.ts';
 import type { SigningKeys } from '#features/vault/signing-keys.ts';
 import { REPORT_ENTRIES_MAX } from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
+import { intentOperations, type Judging } from '#pipeline/intent-operations.ts';
+import { createMissions } from '#pipeline/missions.ts';
 import { proxyOperation } from '#pipeline/proxy-operation.ts';
+import type { DraftEntry } from '#pipeline/record.ts';
+import { createRejection } from '#pipeline/reject.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
 import type { Traffic } from '#pipeline/traffic.ts';
@@ -49,6 +59,14 @@ export type OperationDeps = {
   readonly keys: SigningKeys;
   readonly statusKeys: SigningKeys;
   readonly statusIndex: () => number;
+  /** Signs receipts and nothing else. */
+  readonly receipts: SigningKeys;
+  readonly draft: DraftEntry;
+  readonly announce: Announce;
+  readonly approvals: ApprovalBook;
+  readonly waiting: Waiting;
+  /** The first steps of the traffic line, for calls that are submitted or simulated. */
+  readonly judging: Pick<Judging, 'authenticator' | 'authorize'>;
   readonly verifier: PassportVerifier;
   readonly revoker: Revoker;
   readonly traffic: Traffic;
@@ -67,6 +85,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     host: { ...host, statusIndex: deps.statusIndex },
     keys,
     statusKeys: deps.statusKeys,
+    receipts: () => deps.receipts.verifying(),
     issuer: () => config().publicUrl,
     findAgent: directory.find,
     terms: () => config().passports,
@@ -118,6 +137,31 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       host,
     }),
     proxyOperation(deps.traffic),
+    ...approvalVerbs(deps),
+    ...notificationOperations({ reader }),
+  ];
+}
+
+function approvalVerbs(deps: OperationDeps): readonly Operation[] {
+  const { config, host, directory, waiting, announce, approvals: book } = deps;
+  const { reader } = deps.storage;
+  const { endMs: missionEndMs, guard, extend } = createMissions(reader);
+  return [
+    ...intentOperations({
+      authenticator: deps.judging.authenticator,
+      authorize: deps.judging.authorize,
+      ...{ reader, book, host, announce, missionEndMs, extend },
+      mintedBy: (jti) => passportBy(reader, jti)?.minted_by ?? '',
+      pendingMs: () => config().approvals.pendingMs,
+    }),
+    ...approvalReading({ reader, host, book, waiting, findAgent: directory.find }),
+    ...approvalDeciding({
+      ...{ book, announce, missionEndMs, guard, extend },
+      receiptKey: () => deps.receipts.current(),
+      issuer: () => config().publicUrl,
+      settings: () => config().approvals,
+      revoke: createRejection({ revoker: deps.revoker, draft: deps.draft, wake: waiting.wake }),
+    }),
   ];
 }
 

@@ -53,18 +53,22 @@ export function createPassportVerifier(given: Deps): PassportVerifier {
       if (!claims.ok) return claims;
       const time = judgeTime(claims.value, deps.host.nowMs());
       const over = !time.ok && time.fault.code === 'PASSPORT_EXPIRED';
-      if (!time.ok && !(over && wasExtended(deps, claims.value.jti))) return time;
+      if (!time.ok && !(over && wasExtended(deps, claims.value))) return time;
       return live(deps, { jti: claims.value.jti });
     },
     byJti: (jti) => live(deps, { jti }),
   };
 }
 
+const MS_PER_SECOND = 1_000;
+
 type Judging = Deps & { readonly narrowed: ReturnType<typeof createNarrowing> };
 
-/** A checkpoint has moved the end of the lease, and a token cannot move its own: the row says when it is over. */
-const wasExtended = ({ reader }: Deps, jti: string): boolean =>
-  (passportBy(reader, jti)?.last_checkpoint_at ?? null) !== null;
+/** A checkpoint or an approval has moved the end of the lease, and a token cannot move its own: the row says when it is over. */
+function wasExtended({ reader }: Deps, { jti, exp }: Claims): boolean {
+  const row = passportBy(reader, jti);
+  return row !== undefined && (row.last_checkpoint_at !== null || row.expires_at > exp * MS_PER_SECOND);
+}
 
 /** `depth`: what a child says its parent has; it grows smaller with every step, so that no row leads in a circle. */
 type Named = { readonly jti: string; readonly depth?: number };

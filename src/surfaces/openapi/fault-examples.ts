@@ -34,7 +34,12 @@ export const METADATA_MEMBERS: Readonly<Record<string, string>> = {
   action: 'Action of the service that the call is.',
   constraint: 'Constraint that the call breaks.',
   header: 'Header that is meant.',
-  gate_reason: 'Why the gate is closed, such as approval_required.',
+  gate_reason:
+    'Why the gate is closed: approval_required, approval_pending, approval_rejected, approval_expired, approval_spent, approval_not_found, wrong_passport, call_mismatch or definition_changed.',
+  approval_id: 'Approval that was given.',
+  mismatched: 'Fields in which the call differs from the approved one, such as body.amount.',
+  status: 'How the approval stands.',
+  ended: 'What ended the approval.',
   retry_after_seconds: 'How long to wait.',
   trace_id: 'Finds the cause in the process log.',
   sent: 'Whether anything was sent to the service. Where true, check there before you repeat a call.',

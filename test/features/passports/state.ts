@@ -133,7 +133,18 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
     entries: entries.filter(({ session_id }) => session_id === sessionId),
     isCut: false,
   });
-  const passports = { reader, host, keys, statusKeys, issuer, findAgent, terms, constraintProblem, verifier };
+  const passports = {
+    reader,
+    host,
+    keys,
+    statusKeys,
+    receipts: () => [],
+    issuer,
+    findAgent,
+    terms,
+    constraintProblem,
+    verifier,
+  };
   /** What the next unit is said to have cut. */
   const cut = { requests: 0, streams: 0, calls: 0 };
   const revoker = createRevoker({
