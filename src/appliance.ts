@@ -132,9 +132,7 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     closed: closedPlaces(() => ({ ...config.listen, port })),
   });
   const { live } = base;
-  const safe = createSafe(state.envelope, state.root);
-  const callSafe = createCallSafe(state.envelope, state.root);
-  const own = { safe, callSafe, secretAt: secretReader(machine) };
+  const own = ownSecrets(machine, state);
   const lines = buildLines({ ...base, ...state, ...own, draft, upstream, host, log, underWay, revoker });
   const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
   const jobs = [...jobsOf(storage, { ...base, ...timing, host, config, port: () => port }), ...lines.jobs];
@@ -186,10 +184,13 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   };
 }
 
-const secretReader =
-  ({ environment }: Pick<Machine, 'environment'>) =>
-  (place: SecretPlace): string | undefined =>
-    place.kind === 'env' ? environment(place.name) : readTextOrNothing(place.path);
+/** What is kept under keys of their own, and what signs webhooks. */
+const ownSecrets = ({ environment }: Machine, { envelope, root }: State) => ({
+  safe: createSafe(envelope, root),
+  callSafe: createCallSafe(envelope, root),
+  secretAt: (place: SecretPlace): string | undefined =>
+    place.kind === 'env' ? environment(place.name) : readTextOrNothing(place.path),
+});
 
 const canApproveForItself = ({ approvals, services }: Config): boolean =>
   approvals.localSocket && [...services.values()].some(({ approval }) => approval.length > 0);

@@ -51,7 +51,7 @@ import { allOperations, type OperationDeps } from './operations.ts';
 
 export type LineDeps = Omit<
   OperationDeps,
-  'config' | 'traffic' | 'checks' | 'verifier' | 'approvals' | 'waiting' | 'judging' | 'announce'
+  'config' | 'traffic' | 'checks' | 'verifier' | 'book' | 'waiting' | 'judging' | 'announce'
 > & {
   readonly storage: Storage;
   readonly measures: Measures;
@@ -176,14 +176,13 @@ export function buildLines(deps: LineDeps) {
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const { turns, places, admit, pruning } = buildAdmission(deps);
   const approvals = buildApprovals(deps);
-  const { book, waiting, announce } = approvals;
   const authorize = authorizeFrom(deps, live.service);
   const steps = {
     turns,
     places,
     authenticator,
     authorize,
-    gate: createGate({ book, waiting, authorize, host }),
+    gate: createGate({ ...approvals, authorize, host }),
     detectors,
     admit,
     intend: createIntend({ committer, host }),
@@ -208,7 +207,7 @@ export function buildLines(deps: LineDeps) {
     authenticator: checkAuthenticator(() => config().services.values()),
     authorize: authorizeFrom(deps, (name) => checkService(live.service(name))),
   });
-  const follower = followChanges(deps, waiting.wake);
+  const follower = followChanges(deps, approvals.waiting.wake);
   storage.onLate(followLate({ committer, draft, committed: follower.committed }));
   const line = createOperationLine({
     authenticator,
@@ -224,8 +223,7 @@ export function buildLines(deps: LineDeps) {
     turns,
   });
   const judging = { authenticator, authorize };
-  const verbs = { verifier, traffic, checks, approvals: book, waiting, announce, judging };
-  const operations = allOperations({ ...deps, config, host, ...verbs });
+  const operations = allOperations({ ...deps, ...approvals, config, verifier, traffic, checks, judging });
   return {
     registry: createRegistry(operations),
     line,

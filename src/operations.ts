@@ -63,7 +63,7 @@ export type OperationDeps = {
   readonly receipts: SigningKeys;
   readonly draft: DraftEntry;
   readonly announce: Announce;
-  readonly approvals: ApprovalBook;
+  readonly book: ApprovalBook;
   readonly waiting: Waiting;
   /** The first steps of the traffic line, for calls that are submitted or simulated. */
   readonly judging: Pick<Judging, 'authenticator' | 'authorize'>;
@@ -143,7 +143,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
 }
 
 function approvalVerbs(deps: OperationDeps): readonly Operation[] {
-  const { config, host, directory, waiting, announce, approvals: book } = deps;
+  const { config, host, directory, waiting, announce, book } = deps;
   const { reader } = deps.storage;
   const { endMs: missionEndMs, guard, extend } = createMissions(reader);
   return [

@@ -120,6 +120,7 @@ describe('webhooks', () => {
     assert.deepEqual([dead?.['destination'], dead?.['last_error']], ['gone', 'answered 410']);
     assert.equal(at('/gone').length, 1);
     assert.match(appliance.logs(), /a webhook was given up/);
+    await until(async () => (await deliveries('waiting')).length === 1);
     const [waiting, ...more] = await deliveries('waiting');
     assert.deepEqual([waiting?.['destination'], more], ['secretless', []]);
     assert.match(String(waiting?.['last_error']), /secret is not set/);

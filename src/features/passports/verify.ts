@@ -8,6 +8,7 @@ import { PASSPORT_CACHE_ENTRIES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
+import { firstLeaseEnd } from './lease.ts';
 import type { LivePassport, PassportKeys, PassportService } from './model.ts';
 import { intentOf, type PassportRow, passportBy, servicesOf } from './store.ts';
 import { type Claims, judgeTime, openToken } from './token.ts';
@@ -67,7 +68,10 @@ type Judging = Deps & { readonly narrowed: ReturnType<typeof createNarrowing> };
 /** A checkpoint or an approval has moved the end of the lease, and a token cannot move its own: the row says when it is over. */
 function wasExtended({ reader }: Deps, { jti, exp }: Claims): boolean {
   const row = passportBy(reader, jti);
-  return row !== undefined && (row.last_checkpoint_at !== null || row.expires_at > exp * MS_PER_SECOND);
+  if (row === undefined) return false;
+  // `exp` is what the lease was when it was signed, so a token that says less was not made for this row.
+  const extended = row.expires_at > firstLeaseEnd(row) && exp * MS_PER_SECOND === firstLeaseEnd(row);
+  return row.last_checkpoint_at !== null || extended;
 }
 
 /** `depth`: what a child says its parent has; it grows smaller with every step, so that no row leads in a circle. */
