@@ -19,6 +19,7 @@ import { type Caller, type Operation, operation, type Trace } from '#kernel/oper
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
+import { holdsOwnToken } from '#platform/net/own-token.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Authorize, Authorized } from './authorize.ts';
@@ -53,6 +54,7 @@ const submitInput = z.strictObject({
   reason: z
     .string()
     .max(REASON_CHARS_MAX)
+    .refine((text) => !holdsOwnToken(text), 'holds a key or a passport, which belongs in no text')
     .optional()
     .describe('What it is for, for the person who decides; at most 500 characters.'),
 });
