@@ -14,6 +14,7 @@ import { deliverWebhooks, pruneWebhooks } from '#features/notifications/jobs.ts'
 import type { SecretPlace } from '#features/notifications/model.ts';
 import { createStanding } from '#features/passports/standing.ts';
 import { createStatusList } from '#features/passports/status-list.ts';
+import { passportBy } from '#features/passports/store.ts';
 import { createPassportVerifier } from '#features/passports/verify.ts';
 import { allKeyring } from '#features/vault/store.ts';
 import { CALLS_IN_FLIGHT_MAX, VERBS_IN_FLIGHT_MAX } from '#kernel/limits.ts';
@@ -30,6 +31,7 @@ import { createIntend } from '#pipeline/intend.ts';
 import { followLate } from '#pipeline/late.ts';
 import type { Measures } from '#pipeline/measure.ts';
 import { createMissions } from '#pipeline/missions.ts';
+import { createOnTheSpot } from '#pipeline/on-the-spot.ts';
 import { createOnce } from '#pipeline/once.ts';
 import { createOperationLine } from '#pipeline/operations.ts';
 import { createPlaces } from '#pipeline/places.ts';
@@ -39,6 +41,7 @@ import { createRegistry } from '#pipeline/registry.ts';
 import { createScrub } from '#pipeline/scrub.ts';
 import { createSettle } from '#pipeline/settle.ts';
 import type { Storage } from '#pipeline/storage.ts';
+import { createSubmission } from '#pipeline/submission.ts';
 import { createTraffic } from '#pipeline/traffic.ts';
 import { createTurns } from '#pipeline/turns.ts';
 import { lookJob, type UnderWay } from '#pipeline/under-way.ts';
@@ -51,7 +54,16 @@ import { allOperations, type OperationDeps } from './operations.ts';
 
 export type LineDeps = Omit<
   OperationDeps,
-  'config' | 'traffic' | 'checks' | 'verifier' | 'book' | 'waiting' | 'judging' | 'announce'
+  | 'config'
+  | 'traffic'
+  | 'checks'
+  | 'verifier'
+  | 'book'
+  | 'waiting'
+  | 'judging'
+  | 'announce'
+  | 'submission'
+  | 'missions'
 > & {
   readonly storage: Storage;
   readonly measures: Measures;
@@ -136,7 +148,9 @@ const authorizeFrom = ({ credentials, live }: LineDeps, find: LiveConfig['servic
   });
 
 /** Questions for persons: what is stored, who waits for a decision, and what time ends. */
-function buildApprovals({ storage: { reader, committer }, callSafe, draft, host, ...deps }: LineDeps) {
+function buildApprovals(deps: LineDeps) {
+  const { storage, callSafe, draft, host } = deps;
+  const { reader, committer } = storage;
   const webhooks = () => deps.live.current().webhooks;
   const announce = createAnnounce({ webhooks, host });
   const waiting = createWaiting();
@@ -155,7 +169,15 @@ function buildApprovals({ storage: { reader, committer }, callSafe, draft, host,
     deliverWebhooks({ ...work, ...sending }),
     pruneWebhooks(work),
   ];
-  return { book, waiting, announce, jobs };
+  const submission = createSubmission({
+    ...{ book, reader, host, announce, missionEndMs: missions.endMs, extend: missions.extend },
+    mintedBy: (jti) => passportBy(reader, jti)?.minted_by ?? '',
+    pendingMs: () => deps.live.current().approvals.pendingMs,
+  });
+  const authorize = authorizeFrom(deps, deps.live.service);
+  const around = { book, reader, submission, authorize, committer, draft, host, wake: waiting.wake };
+  const gate = createGate({ book, waiting, authorize, onTheSpot: createOnTheSpot(around), host });
+  return { book, waiting, announce, submission, missions, authorize, gate, jobs };
 }
 
 /** What is kept in memory of the vault is that of the database again; who waits for a decision looks again. */
@@ -176,13 +198,13 @@ export function buildLines(deps: LineDeps) {
   const recorder = createRecorder({ committer, draft, host, log, measure });
   const { turns, places, admit, pruning } = buildAdmission(deps);
   const approvals = buildApprovals(deps);
-  const authorize = authorizeFrom(deps, live.service);
+  const { authorize, gate } = approvals;
   const steps = {
     turns,
     places,
     authenticator,
     authorize,
-    gate: createGate({ ...approvals, authorize, host }),
+    gate,
     detectors,
     admit,
     intend: createIntend({ committer, host }),

@@ -7,6 +7,7 @@ import { blockAgent } from '#features/agents/store.ts';
 import type { ApprovalBook } from '#features/approvals/book.ts';
 import { approvalDeciding } from '#features/approvals/decide.ts';
 import { approvalReading } from '#features/approvals/operations.ts';
+import { countOpenOf } from '#features/approvals/store.ts';
 import type { Waiting } from '#features/approvals/waiting.ts';
 import { auditOperations } from '#features/audit/operations.ts';
 import { hasEvents, lastEntryMs, sessionEntries } from '#features/audit/store.ts';
@@ -21,7 +22,7 @@ import { refreshOperation } from '#features/passports/refresh-operations.ts';
 import { reportOperation } from '#features/passports/report-operation.ts';
 import { revocationOperations } from '#features/passports/revocation-operations.ts';
 import type { Revoker } from '#features/passports/revoke.ts';
-import { passportBy, releaseStanding } from '#features/passports/store.ts';
+import { releaseStanding } from '#features/passports/store.ts';
 import type { PassportVerifier } from '#features/passports/verify.ts';
 import { compileConstraint } from '#features/policy/constraint.ts';
 import { serviceOperations } from '#features/services/operations.ts';
@@ -33,12 +34,13 @@ import type { SigningKeys } from '#features/vault/signing-keys.ts';
 import { REPORT_ENTRIES_MAX } from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
 import { intentOperations, type Judging } from '#pipeline/intent-operations.ts';
-import { createMissions } from '#pipeline/missions.ts';
+import type { Missions } from '#pipeline/missions.ts';
 import { proxyOperation } from '#pipeline/proxy-operation.ts';
 import type { DraftEntry } from '#pipeline/record.ts';
 import { createRejection } from '#pipeline/reject.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
+import type { Submission } from '#pipeline/submission.ts';
 import type { Traffic } from '#pipeline/traffic.ts';
 import { verifyOperation } from '#pipeline/verify-connection.ts';
 import type { Host } from '#platform/host/host.ts';
@@ -66,7 +68,9 @@ export type OperationDeps = {
   readonly book: ApprovalBook;
   readonly waiting: Waiting;
   /** The first steps of the traffic line, for calls that are submitted or simulated. */
-  readonly judging: Pick<Judging, 'authenticator' | 'authorize'>;
+  readonly judging: Judging;
+  readonly submission: Submission;
+  readonly missions: Missions;
   readonly verifier: PassportVerifier;
   readonly revoker: Revoker;
   readonly traffic: Traffic;
@@ -114,7 +118,10 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       missionLog: (sessionId) => sessionEntries(reader, { sessionId, limit: REPORT_ENTRIES_MAX }),
     }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed: (jti) => hasEvents(reader, jti) }),
-    ...revocationOperations({ reader, host, findAgent: directory.find, revoker: deps.revoker }),
+    ...revocationOperations({
+      ...{ reader, host, findAgent: directory.find, revoker: deps.revoker },
+      approvalsOf: (jtis) => countOpenOf(reader, jtis),
+    }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({
       reader,
@@ -145,15 +152,9 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
 function approvalVerbs(deps: OperationDeps): readonly Operation[] {
   const { config, host, directory, waiting, announce, book } = deps;
   const { reader } = deps.storage;
-  const { endMs: missionEndMs, guard, extend } = createMissions(reader);
+  const { endMs: missionEndMs, guard, extend } = deps.missions;
   return [
-    ...intentOperations({
-      authenticator: deps.judging.authenticator,
-      authorize: deps.judging.authorize,
-      ...{ reader, book, host, announce, missionEndMs, extend },
-      mintedBy: (jti) => passportBy(reader, jti)?.minted_by ?? '',
-      pendingMs: () => config().approvals.pendingMs,
-    }),
+    ...intentOperations({ ...deps.judging, book, submission: deps.submission }),
     ...approvalReading({ reader, host, book, waiting, findAgent: directory.find }),
     ...approvalDeciding({
       ...{ book, announce, missionEndMs, guard, extend },

@@ -12,11 +12,13 @@ import type { Shown } from '#features/approvals/store.ts';
 import type { Waiting } from '#features/approvals/waiting.ts';
 import { approvalRule } from '#features/policy/decide.ts';
 import { Fault, type FaultMetadata } from '#kernel/errors.ts';
+import { APPROVAL_POLL_AFTER_MS } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Authenticated } from './authenticate.ts';
 import type { Authorize, Authorized } from './authorize.ts';
 import type { Call } from './call.ts';
+import type { OnTheSpot } from './on-the-spot.ts';
 import { hashOf, mismatches } from './shape.ts';
 import { type Ticket, ticketOf } from './ticket.ts';
 
@@ -41,6 +43,7 @@ type Deps = {
   readonly book: ApprovalBook;
   readonly waiting: Pick<Waiting, 'settling'>;
   readonly authorize: Authorize;
+  readonly onTheSpot: OnTheSpot;
   readonly host: Pick<Host, 'nowMs'>;
 };
 
@@ -53,12 +56,25 @@ export function createGate(deps: Deps): Gate {
     pass: (from) => {
       if (from.call.approval_id !== undefined) return present(deps, from);
       const rule = approvalRule(from.service, from.view);
-      return rule === undefined
-        ? pass(from, undefined)
-        : denied('approval_required', { action: from.action });
+      if (rule === undefined) return pass(from, undefined);
+      if (rule.onCall === 'submit') return askFor(deps, from);
+      return denied('approval_required', { action: from.action });
     },
   };
 }
+
+async function askFor({ onTheSpot }: Deps, from: Authorized): Promise<Result<Gated>> {
+  const id = await onTheSpot(from);
+  if (!id.ok) return id;
+  const { fault } = denied('approval_required', {
+    ...{ action: from.action, approval_id: id.value, poll_after_ms: APPROVAL_POLL_AFTER_MS },
+  });
+  const { code, detail = '', metadata } = fault;
+  return refuse(new Fault(code, { detail, metadata, next: ASKED }));
+}
+
+const ASKED =
+  'A person is asked already: poll stack_get_intent_approval with metadata.approval_id until it is decided, then call again with it.';
 
 const pass = (from: Authorized, ticket: Ticket | undefined, spent?: Fault): Result<Gated> =>
   ok({ from, ticket, spent } as Gated);

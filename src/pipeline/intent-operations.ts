@@ -2,45 +2,25 @@
 // is submitted is stored as it would leave, sealed and durable before the answer, and nothing is held open.
 import { z } from 'zod';
 import type { ApprovalBook } from '#features/approvals/book.ts';
-import { type Card, type CardBinding, definitionHash, sha256 } from '#features/approvals/model.ts';
 import { APPROVAL_EXAMPLE, showSubmitted, submittedShape } from '#features/approvals/shape.ts';
-import { insertApproval, type Shown, type Waiting, waiting } from '#features/approvals/store.ts';
-import type { Announce } from '#features/notifications/announce.ts';
 import { approvalRule } from '#features/policy/decide.ts';
 import { Fault } from '#kernel/errors.ts';
-import {
-  APPROVAL_PENDING_BYTES_PER_AGENT_MAX,
-  APPROVALS_PENDING_MAX,
-  APPROVALS_PENDING_PER_AGENT_MAX,
-  REASON_CHARS_MAX,
-  RETRY_AFTER_SECONDS,
-} from '#kernel/limits.ts';
+import { REASON_CHARS_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation, type Trace } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { Statement } from '#kernel/unit.ts';
-import type { Host } from '#platform/host/host.ts';
 import { holdsOwnToken } from '#platform/net/own-token.ts';
-import type { Reader } from '#platform/storage/compiler.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Authorize, Authorized } from './authorize.ts';
 import { type Call, callOf, callShape } from './call.ts';
 import { headerValue } from './request.ts';
-import { hashOf, structuredBody, urlOf } from './shape.ts';
+import { structuredBody } from './shape.ts';
+import type { Submission } from './submission.ts';
 
 export type Judging = {
   readonly authenticator: Pick<Authenticator, 'agent'>;
   readonly authorize: Authorize;
 };
-type Deps = Judging & {
-  readonly book: ApprovalBook;
-  readonly reader: Reader;
-  readonly host: Pick<Host, 'id'>;
-  readonly announce: Announce;
-  readonly mintedBy: (jti: string) => string;
-  readonly pendingMs: () => number;
-  readonly missionEndMs: (row: Pick<Shown, 'passport_jti'>) => number | undefined;
-  readonly extend: (row: Pick<Shown, 'passport_jti'>, untilMs: number) => readonly Statement[];
-};
+type Deps = Judging & { readonly book: ApprovalBook; readonly submission: Submission };
 
 const { approval_id: _approved, ...candidate } = callShape;
 const NO_PART = 'Taken, so that a call can be submitted as it is; no part of what is approved.';
@@ -199,87 +179,10 @@ function submitting(deps: Deps): Operation {
       if (!judged.ok) return judged;
       if (!judged.value.ok) return judged.value;
       const call = readWhole(judged.value);
-      const full = overLimit(await waiting(deps.reader, call.from.passport.agentId ?? ''), call);
-      if (full !== undefined) return refuse(full);
-      const { row, body } = newApproval(deps, { ...asked.value, call, reason, nowMs });
-      const { target, action } = call;
-      return ok({
-        output: showSubmitted(deps.book.show(row)),
-        status: 201,
-        changes: [
-          insertApproval({ ...withoutOutcome(row), body }),
-          ...deps.extend(row, row.expires_at),
-          ...deps.announce('approval.pending', row),
-        ],
-        entry: {
-          ...{ approval_id: row.id, agent_id: row.agent_id, session_id: row.session_id },
-          ...{ passport_jti: row.passport_jti, service: row.service, service_action: action },
-          ...{ method: row.method, host: target.url.host, path: target.url.path },
-        },
-      });
+      const submitted = await deps.submission({ ...asked.value, call, reason, nowMs });
+      if (!submitted.ok) return submitted;
+      const { row, changes, entry } = submitted.value;
+      return ok({ output: showSubmitted(deps.book.show(row)), status: 201, changes, entry });
     },
   });
-}
-
-const withoutOutcome = ({ outcome: _outcome, ...row }: Shown): Omit<Shown, 'outcome'> => row;
-
-type Submitted = { readonly call: Authorized; readonly structured: boolean; readonly reason: string };
-
-function newApproval(deps: Deps, submitted: Submitted & { readonly nowMs: number }) {
-  const { call, nowMs } = submitted;
-  const { passport } = call.from;
-  const binding: CardBinding = {
-    id: deps.host.id('apr'),
-    agent_id: passport.agentId ?? '',
-    session_id: passport.sessionId ?? '',
-    service: call.call.service,
-    method: call.call.method,
-  };
-  const sealed = deps.book.seal(binding, { card: cardOf(submitted), body: call.payload.body });
-  const passport_jti = passport.jti ?? '';
-  const missionEndMs = deps.missionEndMs({ passport_jti });
-  const row: Shown = {
-    ...binding,
-    ...{ agent_name: passport.agentName ?? '', passport_jti, minted_by: deps.mintedBy(passport_jti) },
-    ...{ action: call.action, status: 'pending', ended: null, ended_at: null, uses_left: 0, free: '[]' },
-    created_at: nowMs,
-    expires_at: Math.min(nowMs + deps.pendingMs(), missionEndMs ?? Number.POSITIVE_INFINITY),
-    ...{ opened_at: null, decided_at: null, decided_by: null, note: null, receipt: null, outcome: null },
-    body_bytes: call.payload.body?.length ?? 0,
-    card: sealed.card,
-  };
-  return { row, body: sealed.body };
-}
-
-/** Headers as the caller gave them: what the service fixes is put in again when the call is made. */
-function cardOf({ call, structured, reason }: Submitted): Card {
-  const { service, payload } = call;
-  const fixed = new Set(service.service.headersFixed.map(([name]) => name.toLowerCase()));
-  const rule = approvalRule(service, call.view);
-  return {
-    url: urlOf(call),
-    headers: payload.headers.filter(([name]) => !fixed.has(name.toLowerCase())),
-    reason,
-    structured,
-    rule: rule ?? null,
-    bodySha256: payload.body === undefined ? null : sha256(payload.body),
-    definitionHash: definitionHash(service.service),
-    callHash: hashOf(call, structured),
-  };
-}
-
-function overLimit({ ofAgent, bytes, ofAll }: Waiting, { payload }: Authorized): Fault | undefined {
-  const of = (limit: string, value: number): Fault =>
-    new Fault('RATE_LIMITED', {
-      detail: `${limit} of ${value}`,
-      metadata: { limit, value, retry_after_seconds: RETRY_AFTER_SECONDS },
-      next: 'So many calls wait for a person already. Poll those that were submitted before you submit another.',
-    });
-  if (ofAgent >= APPROVALS_PENDING_PER_AGENT_MAX)
-    return of('approvals_pending', APPROVALS_PENDING_PER_AGENT_MAX);
-  if (ofAll >= APPROVALS_PENDING_MAX) return of('approvals_pending_in_all', APPROVALS_PENDING_MAX);
-  const size = bytes + (payload.body?.length ?? 0);
-  return size > APPROVAL_PENDING_BYTES_PER_AGENT_MAX
-    ? of('approvals_pending_bytes', APPROVAL_PENDING_BYTES_PER_AGENT_MAX)
-    : undefined;
 }

@@ -79,6 +79,25 @@ describe('the passport of a call that waits', () => {
     assert.equal(made.status, 200, made.text);
   });
 
+  it('ends with it: a revocation says how many approvals it took along', async () => {
+    const intent = { summary: 'revoked', services: ['ledger'] };
+    const issued = await ask(appliance, '/v1/passports/issue', { body: { agent: 'worker', intent } });
+    const headers = { 'x-passport-token': String(issued.body['token']) };
+    const ids: string[] = [];
+    for (const name of ['one', 'two']) {
+      const { body } = await ask(appliance, '/v1/intents', { headers, body: refund(name) });
+      ids.push(String(body['approval_id']));
+    }
+    const path = `/v1/passports/${String(issued.body['jti'])}/revoke`;
+    const revoked = await ask(appliance, path, { body: {} });
+    assert.equal((revoked.body['cut'] as Json)['approvals'], 2);
+    for (const id of ids) {
+      const { body } = await askLocally(appliance, `/v1/approvals/${id}`);
+      assert.deepEqual([body['status'], body['ended']], ['expired', 'passport_revoked']);
+      assert.equal((await decide(id, 'approve')).status, 409);
+    }
+  });
+
   it('takes its children along when the call is rejected', async () => {
     const intent = { summary: 'parent', services: ['ledger'] };
     const issued = await ask(appliance, '/v1/passports/issue', { body: { agent: 'worker', intent } });

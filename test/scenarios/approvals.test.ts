@@ -52,7 +52,7 @@ before(async () => {
       "ledger:notes:read": [ "GET /**" ]
     approval:
       - { action: "ledger:refunds:create", where: [ { path: body.amount, op: gt, value: 100 } ] }
-      - { action: "ledger:refunds:change", on_reject: deny }
+      - { action: "ledger:refunds:change", on_reject: deny, on_call: submit }
   dead:
     base_url: http://127.0.0.1:9
     network: loopback
@@ -281,8 +281,13 @@ describe('who decides', () => {
   });
 
   it('only denies the call where the rule or the person says so', async () => {
-    const change = { service: 'ledger', method: 'PUT', path: '/refunds/9', body: {} };
-    const id = await asked(change, 'patient');
+    const change = { service: 'ledger', method: 'PUT', path: '/refunds/9', body: { b: 1, a: 2 } };
+    const refused = await send(change, 'patient');
+    assertGate(refused, 'approval_required');
+    const id = String((refused.body['metadata'] as Json)['approval_id']);
+    assert.equal((await poll(id, 'patient'))['status'], 'pending', 'the rule submits it on the spot');
+    const again = await send({ ...change, body: { a: 2, b: 1 } }, 'patient');
+    assert.equal((again.body['metadata'] as Json)['approval_id'], id, 'a second try is the same question');
     assert.deepEqual((await decide(id, 'reject')).body['revoked'], []);
     const other = await asked(refund('kept'), 'patient');
     assert.deepEqual((await decide(other, 'reject', { revoke: false })).body['revoked'], []);

@@ -250,6 +250,19 @@ export const openOf = (reader: Reader, { jtis, limit }: Of): Promise<Over[]> =>
       .limit(limit),
   );
 
+/** How many of these passports' approvals wait, or may still be used. */
+export async function countOpenOf(reader: Reader, jtis: readonly string[]): Promise<number> {
+  if (jtis.length === 0) return 0;
+  const row = await reader.first(
+    db
+      .selectFrom('approvals')
+      .select((of) => of.fn.countAll<number>().as('rows'))
+      .where('passport_jti', 'in', sql<string>`(SELECT value FROM json_each(${JSON.stringify(jtis)}))`)
+      .where(OPEN),
+  );
+  return row?.rows ?? 0;
+}
+
 type Ending = { readonly ended: Ended; readonly nowMs: number };
 export const endApprovals = (ids: readonly string[], { ended, nowMs }: Ending): Statement =>
   statement(

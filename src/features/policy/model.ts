@@ -44,6 +44,8 @@ export type ApprovalRule = {
   readonly where: readonly Constraint[];
   /** A rejection revokes the passport that asked, unless this says that it only denies the call. */
   readonly onReject?: 'deny';
+  /** A call that comes without an approval is submitted at once. */
+  readonly onCall?: 'submit';
 };
 
 /** The body as rules may read it. `broken`: does not parse as declared, or repeats a member or field. */

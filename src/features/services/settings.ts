@@ -183,6 +183,12 @@ export const serviceSettings = z.strictObject({
               .describe(
                 'What a rejection does: revoke the passport that asked (the default), or only deny the call.',
               ),
+            on_call: z
+              .enum(['refuse', 'submit'])
+              .optional()
+              .describe(
+                'What a call without an approval meets: a refusal (the default), or one that has submitted it already.',
+              ),
           }),
         ]),
       ),

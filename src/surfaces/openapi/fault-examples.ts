@@ -36,7 +36,8 @@ export const METADATA_MEMBERS: Readonly<Record<string, string>> = {
   header: 'Header that is meant.',
   gate_reason:
     'Why the gate is closed: approval_required, approval_pending, approval_rejected, approval_expired, approval_spent, approval_not_found, wrong_passport, call_mismatch or definition_changed.',
-  approval_id: 'Approval that was given.',
+  approval_id: 'Approval that was given, or under which the call waits now.',
+  poll_after_ms: 'Ask for the approval again after so many milliseconds.',
   mismatched: 'Fields in which the call differs from the approved one, such as body.amount.',
   status: 'How the approval stands.',
   ended: 'What ended the approval.',

@@ -166,7 +166,7 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
     refreshOperation(passports),
     reportOperation({ reader, verifier, missionLog }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed }),
-    ...revocationOperations({ reader, host, findAgent, revoker }),
+    ...revocationOperations({ reader, host, findAgent, revoker, approvalsOf: async () => 0 }),
   ];
   const close = () => db.close();
   const seen = { reader, host, key, world, entries, directory, verifier, standing, revoker, cut };
