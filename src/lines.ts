@@ -176,7 +176,9 @@ function buildApprovals(deps: LineDeps) {
   });
   const authorize = authorizeFrom(deps, deps.live.service);
   const around = { book, reader, submission, authorize, committer, draft, host, wake: waiting.wake };
-  const gate = createGate({ book, waiting, authorize, onTheSpot: createOnTheSpot(around), host });
+  const receiptKeys = () => deps.receipts.verifying();
+  const onTheSpot = createOnTheSpot(around);
+  const gate = createGate({ book, waiting, authorize, onTheSpot, receiptKeys, host });
   return { book, waiting, announce, submission, missions, authorize, gate, jobs };
 }
 

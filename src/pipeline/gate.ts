@@ -8,12 +8,14 @@ import {
   type GateReason,
   isFree,
 } from '#features/approvals/model.ts';
+import { receiptHolds } from '#features/approvals/receipt.ts';
 import type { Shown } from '#features/approvals/store.ts';
 import type { Waiting } from '#features/approvals/waiting.ts';
 import { approvalRule } from '#features/policy/decide.ts';
 import { Fault, type FaultMetadata } from '#kernel/errors.ts';
 import { APPROVAL_POLL_AFTER_MS } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
+import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Authenticated } from './authenticate.ts';
 import type { Authorize, Authorized } from './authorize.ts';
@@ -44,6 +46,8 @@ type Deps = {
   readonly waiting: Pick<Waiting, 'settling'>;
   readonly authorize: Authorize;
   readonly onTheSpot: OnTheSpot;
+  /** Verify what persons have signed. */
+  readonly receiptKeys: () => readonly SigningKey[];
   readonly host: Pick<Host, 'nowMs'>;
 };
 
@@ -138,6 +142,7 @@ type Compared = { readonly call: Authorized; readonly differs: readonly string[]
 /** What is sent: the stored call; or the given one, where it differs only in what the approver left free. */
 async function compare(deps: Deps, given: Authorized, row: Shown): Promise<Result<Compared>> {
   const card = deps.book.card(row);
+  if (!receiptHolds({ keys: deps.receiptKeys(), row, card })) throw changedRow(row.id);
   const stored = await readStored(deps, given, { row, card });
   if (!stored.ok) return stored;
   const names = mismatches(given, { stored: stored.value, structured: card.structured });
@@ -147,6 +152,11 @@ async function compare(deps: Deps, given: Authorized, row: Shown): Promise<Resul
   const mismatched = names.filter((name) => !isFree(name, free));
   return denied('call_mismatch', { approval_id: row.id, action: given.action, mismatched });
 }
+
+const changedRow = (id: string): Fault =>
+  new Fault('INTERNAL', {
+    detail: `${id} stands as approved and no person has signed that: its row was changed`,
+  });
 
 type Of = { readonly row: Shown; readonly card: Card };
 

@@ -444,14 +444,22 @@ describe('what is stored and logged', () => {
     assert.deepEqual(found, []);
   });
 
-  it('a row that was changed does not open', async () => {
+  it('a row that was changed does not open, and nobody becomes an approver by writing into one', async () => {
     const id = await asked(refund('swapped'));
+    const [forged, raised] = [await asked(refund('forged')), await approved(refund('raised'))];
     await appliance.kill9();
     const db = openDatabase(join(appliance.dataDir, 'stack.db'), { addonPath });
     db.prepare("UPDATE approvals SET service = 'dead' WHERE id = ?").run(id);
+    db.prepare("UPDATE approvals SET status = 'approved', uses_left = 1 WHERE id = ?").run(forged);
+    db.prepare('UPDATE approvals SET uses_left = 5 WHERE id = ?').run(raised);
     db.close();
     await appliance.restart();
     const shown = await askLocally(appliance, `/v1/approvals/${id}`);
     assert.equal(shown.status, 500);
+    for (const changed of [forged, raised]) {
+      const refused = await send({ approval_id: changed });
+      assert.equal((refused.body['error'] as Json)['code'], 'INTERNAL', refused.text);
+    }
+    assert.deepEqual([times('/refunds/forged'), times('/refunds/raised')], [0, 0]);
   });
 });

@@ -1,7 +1,7 @@
 // A receipt: the signed record of one decision, a compact JWS (RFC 7515) by a key for receipts alone. Its `typ` and `aud` are no
 // passport's, and the verifier of passports does not know its key.
-import { toBase64url, utf8 } from '#kernel/bytes.ts';
-import { type SigningKey, signBytes } from '#platform/crypto/signing.ts';
+import { fromBase64url, toBase64url, utf8 } from '#kernel/bytes.ts';
+import { type SigningKey, signBytes, verifyBytes } from '#platform/crypto/signing.ts';
 import type { Card } from './model.ts';
 import { ruleHash } from './model.ts';
 import type { ApprovalRow } from './store.ts';
@@ -51,4 +51,30 @@ export function receiptOf({ row, card }: About, decided: Decided, { key, issuer 
   const parts = [header, claims].map((part) => toBase64url(utf8(JSON.stringify(part))));
   const signed = parts.join('.');
   return `${signed}.${toBase64url(signBytes(utf8(signed), key.privateKey))}`;
+}
+
+type Verifying = { readonly keys: readonly SigningKey[]; readonly row: ApprovalRow; readonly card: Card };
+
+/**
+ * Whether the row says what a person has signed: that this call is approved, for no more uses, no longer, and with no other
+ * fields free. Whoever can write the database cannot make an approval.
+ */
+export function receiptHolds({ keys, row, card }: Verifying): boolean {
+  const [head = '', body = '', mark = ''] = (row.receipt ?? '').split('.');
+  const signature = fromBase64url(mark);
+  const signed = utf8(`${head}.${body}`);
+  if (signature === undefined || !keys.some(({ publicKey }) => verifyBytes(signed, signature, publicKey)))
+    return false;
+  const said = JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as Readonly<
+    Record<string, unknown>
+  >;
+  return (
+    said['decision'] === 'approved' &&
+    said['jti'] === row.id &&
+    said['session_id'] === row.session_id &&
+    said['call_hash'] === card.callHash &&
+    JSON.stringify(said['free']) === row.free &&
+    Number(said['uses']) >= row.uses_left &&
+    Date.parse(String(said['expires_at'])) >= row.expires_at
+  );
 }
