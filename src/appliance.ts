@@ -2,10 +2,12 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAgentDirectory, missingAgents } from '#features/agents/directory.ts';
+import { createCallSafe } from '#features/approvals/safe.ts';
 import { newestEntryMs } from '#features/audit/store.ts';
 import { createSafe } from '#features/idempotency/safe.ts';
 import { mintKey } from '#features/keys/operations.ts';
 import { liveKeys } from '#features/keys/store.ts';
+import type { SecretPlace } from '#features/notifications/model.ts';
 import { prunePassports } from '#features/passports/jobs.ts';
 import { createRevoker, type Revoker } from '#features/passports/revoke.ts';
 import { createStatusIndexes } from '#features/passports/status-list.ts';
@@ -33,12 +35,13 @@ import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
 import { createUnderWay } from '#pipeline/under-way.ts';
 import { resumeClock, watchClock } from '#pipeline/watch-clock.ts';
+import { watchOwnUser } from '#pipeline/watch-own-user.ts';
 import { watchStorage } from '#pipeline/watch-storage.ts';
 import { deriveKey } from '#platform/crypto/derive.ts';
 import { createEnvelope, type Envelope } from '#platform/crypto/envelope.ts';
 import { loadSodium } from '#platform/crypto/sodium.ts';
 import type { Assets } from '#platform/host/assets.ts';
-import { readTextOrNothing } from '#platform/host/files.ts';
+import { ownerOf, readTextOrNothing } from '#platform/host/files.ts';
 import type { Host, SystemHost } from '#platform/host/host.ts';
 import { type Schedule, startJobs } from '#platform/host/schedule.ts';
 import { type Watch, watchFiles } from '#platform/host/watch.ts';
@@ -129,10 +132,10 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
     closed: closedPlaces(() => ({ ...config.listen, port })),
   });
   const { live } = base;
-  const safe = createSafe(state.envelope, state.root);
-  const lines = buildLines({ ...base, ...state, draft, upstream, safe, host, log, underWay, revoker });
+  const own = ownSecrets(machine, state);
+  const lines = buildLines({ ...base, ...state, ...own, draft, upstream, host, log, underWay, revoker });
   const surface = surfaceOf(config, machine, { lines, measures, live, unready: storage.failure });
-  const jobs = [...jobsOf(storage, { ...base, ...timing, host }), ...lines.jobs];
+  const jobs = [...jobsOf(storage, { ...base, ...timing, host, config, port: () => port }), ...lines.jobs];
   const listeners: Listener[] = [];
   measures.look({
     ...sourcesOf(storage, host),
@@ -181,6 +184,17 @@ async function assemble(config: Config, machine: Machine, state: State): Promise
   };
 }
 
+/** What is kept under keys of their own, and what signs webhooks. */
+const ownSecrets = ({ environment }: Machine, { envelope, root }: State) => ({
+  safe: createSafe(envelope, root),
+  callSafe: createCallSafe(envelope, root),
+  secretAt: (place: SecretPlace): string | undefined =>
+    place.kind === 'env' ? environment(place.name) : readTextOrNothing(place.path),
+});
+
+const canApproveForItself = ({ approvals, services }: Config): boolean =>
+  approvals.localSocket && [...services.values()].some(({ approval }) => approval.length > 0);
+
 const sourcesOf = ({ depth, failure, freeBytes }: Storage, { clock }: SystemHost) => ({
   writerQueue: depth,
   logAvailable: () => failure() === undefined,
@@ -195,7 +209,12 @@ async function settled(callsInFlight: () => number): Promise<void> {
 }
 
 type JobDeps = Parameters<typeof watchClock>[0] &
-  Pick<Base, 'keyring' | 'credentials'> & { readonly log: Log; readonly host: Host };
+  Pick<Base, 'keyring' | 'credentials' | 'live'> & {
+    readonly log: Log;
+    readonly host: Host;
+    readonly config: Config;
+    readonly port: () => number;
+  };
 
 function jobsOf({ reader, committer, tend }: Storage, deps: JobDeps): readonly Job[] {
   const work = { ...deps, reader, commit: committer.commit };
@@ -204,6 +223,11 @@ function jobsOf({ reader, committer, tend }: Storage, deps: JobDeps): readonly J
     watchClock(deps),
     prunePassports(work),
     emptyOldRingKeys({ ...work, moved: deps.credentials.reload }),
+    watchOwnUser({
+      ...deps,
+      ownUid: () => ownerOf(deps.config.dataDir),
+      matters: () => canApproveForItself(deps.live.current()),
+    }),
   ];
 }
 
@@ -264,6 +288,8 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   await commitSetup(storage, draft, { action: 'vault.signing_key', statements: signing.created });
   const status = await openSigningKeys('status_list', { reader, keyring: ring.keyring, host });
   await commitSetup(storage, draft, { action: 'vault.signing_key', statements: status.created });
+  const receipts = await openSigningKeys('receipt', { reader, keyring: ring.keyring, host });
+  await commitSetup(storage, draft, { action: 'vault.signing_key', statements: receipts.created });
   for (const agent of await missingAgents(ceilingsOf(config), { reader, host })) {
     await commitSetup(storage, draft, {
       action: 'agent.register',
@@ -301,7 +327,7 @@ async function openBase(config: Config, machine: Machine, deps: BaseDeps) {
   });
   const directory = createAgentDirectory(reader, () => ceilingsOf(live.current()));
   const statusIndex = createStatusIndexes(reader);
-  const keys = { keys: signing.keys, statusKeys: status.keys };
+  const keys = { keys: signing.keys, statusKeys: status.keys, receipts: receipts.keys };
   return { ...keys, keyring: ring.keyring, credentials, pepper, directory, live, statusIndex };
 }
 

@@ -225,9 +225,13 @@ function approvalOf(
     const action = typeof rule === 'string' ? rule : rule.action;
     const known = action === 'writes' || actions.some(({ name }) => name === action);
     if (!known) report(['approval', index], unknownAction(action, actions));
+    const deny = typeof rule !== 'string' && rule.on_reject === 'deny';
+    const submit = typeof rule !== 'string' && rule.on_call === 'submit';
     return {
       action,
       where: constraintsOf(typeof rule === 'string' ? [] : rule.where, ['approval', index, 'where'], report),
+      ...(deny ? { onReject: 'deny' as const } : {}),
+      ...(submit ? { onCall: 'submit' as const } : {}),
     };
   });
 }

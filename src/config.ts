@@ -3,6 +3,9 @@ import { dirname, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import type { AgentSettings } from '#features/agents/model.ts';
 import { agentSettings } from '#features/agents/settings.ts';
+import { approvalSettings } from '#features/approvals/settings.ts';
+import type { Webhook } from '#features/notifications/model.ts';
+import { notificationSettings } from '#features/notifications/settings.ts';
 import { passportSettings } from '#features/passports/settings.ts';
 import type { PassportTerms } from '#features/passports/terms.ts';
 import { createCatalogue } from '#features/services/catalogue.ts';
@@ -30,6 +33,7 @@ import { type KeyPath, type Mistake, readYaml, type YamlFile } from '#platform/y
 import { duration, size } from '#platform/yaml/units.ts';
 import { agentMistakes, caseMistakes, unknownService } from './config-agents.ts';
 import { approvalWarnings } from './config-approvals.ts';
+import { webhooksOf } from './config-notifications.ts';
 import { type ServerConfig, serverOf, serverSettings, serverWarnings } from './config-server.ts';
 import { buildService } from './config-services.ts';
 
@@ -46,6 +50,8 @@ export type Config = ServerConfig & {
   /** `agents."*"`: what agents registered by a call may have. */
   readonly agentCeiling: AgentSettings;
   readonly passports: PassportTerms;
+  readonly approvals: { readonly localSocket: boolean; readonly pendingMs: number; readonly useMs: number };
+  readonly webhooks: readonly Webhook[];
   readonly limits: {
     readonly callTimeoutMs: number;
     readonly responseBytesMax: number;
@@ -58,13 +64,11 @@ const MS_PER_SECOND = 1000;
 const LATER = new Set([
   'people',
   'keys',
-  'approvals',
   'audit',
   'detectors',
   'dropoffs',
   'skills',
   'oauth',
-  'notifications',
   'openapi',
   'tls',
   'oauth2',
@@ -90,6 +94,8 @@ export const configSchema = z.strictObject({
     .default({})
     .describe('Agents by name; "*" is the ceiling of agents registered by a call.'),
   passports: passportSettings.prefault({}).describe('How long a passport lives.'),
+  approvals: approvalSettings.prefault({}).describe('How persons decide about calls under approval.'),
+  notifications: notificationSettings.prefault({}).describe('Who is told of them.'),
   limits: z
     .strictObject({
       call_timeout: duration({
@@ -179,6 +185,8 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
     if (built.service !== undefined) services.set(name, built.service);
   }
   mistakes.push(...agentMistakes(parsed, services, file));
+  const notified = webhooksOf(parsed.notifications, { file, folder });
+  mistakes.push(...notified.mistakes);
   const dataDir = resolve(folder, parsed.data_dir);
   const keyFile = resolve(folder, parsed.vault.key_file);
   const places = placeProblems({ dataDir, keyFile }, around);
@@ -187,7 +195,14 @@ function assemble(parsed: Parsed, file: YamlFile, around: Around): ConfigRead {
     mistakes.push(at(file, ['passports', 'ttl'], 'ttl is longer than ttl_max'));
   if (mistakes.length > 0) return { mistakes: inOrder(mistakes) };
   return {
-    config: configOf(parsed, { services, dataDir, keyFile, path: around.path, folder }),
+    config: configOf(parsed, {
+      services,
+      webhooks: notified.webhooks,
+      dataDir,
+      keyFile,
+      path: around.path,
+      folder,
+    }),
     warnings: [
       ...warningsOf(parsed, file, { ...around, folder }),
       ...sealedWarnings(services, file),
@@ -213,6 +228,7 @@ function placeProblems({ dataDir, keyFile }: Places, around: Around): readonly P
 
 type Parts = {
   readonly services: ReadonlyMap<string, Service>;
+  readonly webhooks: readonly Webhook[];
   readonly dataDir: string;
   readonly keyFile: string;
   readonly path: string;
@@ -228,7 +244,7 @@ function filesOf({ services }: Parsed, folder: string): readonly string[] {
 }
 
 function configOf(parsed: Parsed, parts: Parts): Config {
-  const { services, dataDir, keyFile, path, folder } = parts;
+  const { services, webhooks, dataDir, keyFile, path, folder } = parts;
   const settings = Object.entries(parsed.agents).map(
     ([name, agent]) =>
       [
@@ -261,6 +277,12 @@ function configOf(parsed: Parsed, parts: Parts): Config {
       missionSeconds: parsed.passports.mission_max / MS_PER_SECOND,
       checkpointIntervalSeconds: parsed.passports.checkpoint_interval / MS_PER_SECOND,
     },
+    approvals: {
+      localSocket: parsed.approvals.local_socket === 'on',
+      pendingMs: parsed.approvals.pending,
+      useMs: parsed.approvals.approved,
+    },
+    webhooks,
     limits: {
       callTimeoutMs: parsed.limits.call_timeout,
       responseBytesMax: parsed.limits.response_body,

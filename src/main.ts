@@ -1,6 +1,7 @@
 // The process: arguments, streams, signals, exit code. Nothing else touches `process` (invariant 11).
 import { isatty } from 'node:tty';
 
+import { approvalsWatchCommand } from '#commands/approvals-watch.ts';
 import { auditVerifyCommand } from '#commands/audit-verify.ts';
 import { checkCommand } from '#commands/check.ts';
 import { completionCommand } from '#commands/completion.ts';
@@ -74,6 +75,7 @@ const commands = [
   completionCommand,
   versionCommand(version),
   auditVerifyCommand({ operations, findSocket }),
+  approvalsWatchCommand({ findSocket }),
 ];
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -4,10 +4,17 @@ import { forgetAgentKeys } from '#features/agent-keys/store.ts';
 import type { AgentDirectory } from '#features/agents/directory.ts';
 import { agentOperations } from '#features/agents/operations.ts';
 import { blockAgent } from '#features/agents/store.ts';
+import type { ApprovalBook } from '#features/approvals/book.ts';
+import { approvalDeciding } from '#features/approvals/decide.ts';
+import { approvalReading } from '#features/approvals/operations.ts';
+import { countOpenOf } from '#features/approvals/store.ts';
+import type { Waiting } from '#features/approvals/waiting.ts';
 import { auditOperations } from '#features/audit/operations.ts';
 import { hasEvents, lastEntryMs, sessionEntries } from '#features/audit/store.ts';
 import { configOperations } from '#features/config/operations.ts';
 import { keyOperations } from '#features/keys/operations.ts';
+import type { Announce } from '#features/notifications/announce.ts';
+import { notificationOperations } from '#features/notifications/operations.ts';
 import { delegationOperation } from '#features/passports/delegation-operations.ts';
 import { missionOperations } from '#features/passports/mission-operations.ts';
 import { passportOperations } from '#features/passports/operations.ts';
@@ -26,9 +33,14 @@ import { secretOperations } from '#features/vault/operations.ts';
 import type { SigningKeys } from '#features/vault/signing-keys.ts';
 import { REPORT_ENTRIES_MAX } from '#kernel/limits.ts';
 import type { Caller, Operation } from '#kernel/operation.ts';
+import { intentOperations, type Judging } from '#pipeline/intent-operations.ts';
+import type { Missions } from '#pipeline/missions.ts';
 import { proxyOperation } from '#pipeline/proxy-operation.ts';
+import type { DraftEntry } from '#pipeline/record.ts';
+import { createRejection } from '#pipeline/reject.ts';
 import { baseUrl } from '#pipeline/request.ts';
 import type { Storage } from '#pipeline/storage.ts';
+import type { Submission } from '#pipeline/submission.ts';
 import type { Traffic } from '#pipeline/traffic.ts';
 import { verifyOperation } from '#pipeline/verify-connection.ts';
 import type { Host } from '#platform/host/host.ts';
@@ -49,6 +61,16 @@ export type OperationDeps = {
   readonly keys: SigningKeys;
   readonly statusKeys: SigningKeys;
   readonly statusIndex: () => number;
+  /** Signs receipts and nothing else. */
+  readonly receipts: SigningKeys;
+  readonly draft: DraftEntry;
+  readonly announce: Announce;
+  readonly book: ApprovalBook;
+  readonly waiting: Waiting;
+  /** The first steps of the traffic line, for calls that are submitted or simulated. */
+  readonly judging: Judging;
+  readonly submission: Submission;
+  readonly missions: Missions;
   readonly verifier: PassportVerifier;
   readonly keyEnded: (id: string) => boolean;
   readonly revoker: Revoker;
@@ -68,6 +90,7 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
     host: { ...host, statusIndex: deps.statusIndex },
     keys,
     statusKeys: deps.statusKeys,
+    receipts: () => deps.receipts.verifying(),
     issuer: () => config().publicUrl,
     findAgent: directory.find,
     terms: () => config().passports,
@@ -96,7 +119,10 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       missionLog: (sessionId) => sessionEntries(reader, { sessionId, limit: REPORT_ENTRIES_MAX }),
     }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed: (jti) => hasEvents(reader, jti) }),
-    ...revocationOperations({ reader, host, findAgent: directory.find, revoker: deps.revoker }),
+    ...revocationOperations({
+      ...{ reader, host, findAgent: directory.find, revoker: deps.revoker },
+      approvalsOf: (jtis) => countOpenOf(reader, jtis),
+    }),
     ...auditOperations({ reader, scanChain: storage.scanChain }),
     ...keyOperations({
       reader,
@@ -119,6 +145,25 @@ export function allOperations(deps: OperationDeps): readonly Operation[] {
       host,
     }),
     proxyOperation(deps.traffic),
+    ...approvalVerbs(deps),
+    ...notificationOperations({ reader }),
+  ];
+}
+
+function approvalVerbs(deps: OperationDeps): readonly Operation[] {
+  const { config, host, directory, waiting, announce, book } = deps;
+  const { reader } = deps.storage;
+  const { endMs: missionEndMs, guard, extend } = deps.missions;
+  return [
+    ...intentOperations({ ...deps.judging, book, submission: deps.submission }),
+    ...approvalReading({ reader, host, book, waiting, findAgent: directory.find }),
+    ...approvalDeciding({
+      ...{ book, announce, missionEndMs, guard, extend },
+      receiptKey: () => deps.receipts.current(),
+      issuer: () => config().publicUrl,
+      settings: () => config().approvals,
+      revoke: createRejection({ revoker: deps.revoker, draft: deps.draft, wake: waiting.wake }),
+    }),
   ];
 }
 

@@ -33,7 +33,7 @@ export const requirements: readonly Requirement[] = [
   {
     id: 5,
     text: 'What was approved is what runs, byte for byte, at most once, also across kill -9 and 50 parallel tries. No agent credential can approve.',
-    due: false,
+    due: true,
   },
   {
     id: 6,

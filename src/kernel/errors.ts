@@ -97,7 +97,7 @@ export const REFUSALS = {
   APPROVAL_GATE_DENIED: {
     status: 403,
     message: 'A person must approve this call first.',
-    next: 'Tell the operator that this call is under approval. It cannot go out in this version.',
+    next: 'metadata.gate_reason says what is missing; stack_submit_intent asks a person.',
   },
   HOST_DENIED: {
     status: 403,

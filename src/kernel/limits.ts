@@ -202,6 +202,62 @@ export const IDEMPOTENCY_PRUNE_ROWS_MAX = 500;
 /** A key that somebody else took is looked up again; so often in a row nobody's call fails before it is sent. */
 export const IDEMPOTENCY_TRIES = 3;
 
+/** Contract 10: a person has a quarter of an hour, and what was approved ten minutes to happen. */
+export const APPROVAL_PENDING_MS = 900_000;
+export const APPROVAL_USE_MS = 600_000;
+/** What the YAML may set: a person cannot read a card in less, and a question of yesterday is another question. */
+export const APPROVAL_MS_MIN = 10_000;
+export const APPROVAL_MS_MAX = MISSION_SECONDS_MAX * 1_000;
+/** Contract 10: questions that wait for a person, of one agent and of all. */
+export const APPROVALS_PENDING_PER_AGENT_MAX = 100;
+export const APPROVALS_PENDING_MAX = 10_000;
+/** Stored bodies of the questions of one agent that wait, so that a hundred of the largest do not fill the disk. */
+export const APPROVAL_PENDING_BYTES_PER_AGENT_MAX = 64_000_000;
+/** One decision for more uses than this, or for longer than a mission, is a rule and belongs into the config. */
+export const APPROVAL_USES_MAX = 1_000;
+export const APPROVAL_SECONDS_MAX = MISSION_SECONDS_MAX;
+/** Fields that a decision leaves open; more is no exact call any more. */
+export const APPROVAL_FREE_FIELDS_MAX = 16;
+/** Of two calls that differ everywhere so many fields are named. */
+export const APPROVAL_MISMATCHES_MAX = 32;
+/** Of a stored body this much is shown; its length, digest and that it is cut are said with it. */
+export const APPROVAL_BODY_CHARS_SHOWN = 20_000;
+/** A mission of a day whose passports live for a minute. */
+export const REFRESHES_FOLLOWED_MAX = 1_440;
+/** A person decides in seconds; asking more often tells no more. */
+export const APPROVAL_POLL_AFTER_MS = 1_000;
+/** Contract 5: nothing is held open for a person; two seconds spare a poll its round trips. */
+export const APPROVAL_WAIT_SECONDS_MAX = 2;
+/** An answer may overtake the commit of its outcome by a sync of the disk; whoever asks then waits for it so long. */
+export const APPROVAL_SETTLE_MS = 1_000;
+/** What ended by time, or with its passport, is written down so soon; at the gate it is over at once. */
+export const APPROVAL_EXPIRE_EVERY_MS = 5_000;
+export const APPROVAL_EXPIRE_ROWS_MAX = 100;
+/** Decided and ended approvals stay to be read as long as the passports they name. */
+export const APPROVAL_KEPT_MS = PASSPORT_KEPT_MS;
+export const APPROVAL_PRUNE_EVERY_MS = 3_600_000;
+export const APPROVAL_PRUNE_ROWS_MAX = 100;
+
+/** Webhooks of one config; each event is a delivery to every one of them. */
+export const WEBHOOKS_MAX = 16;
+/** A receiver that takes longer is asked again later; a stop of the appliance waits for the open ones. */
+export const WEBHOOK_TIMEOUT_MS = 5_000;
+/** Pauses before each further try: the first within the time in which a person decides, the last when somebody is at work again. */
+export const WEBHOOK_RETRIES_MS = [
+  5_000, 30_000, 120_000, 600_000, 1_800_000, 7_200_000, 21_600_000,
+] as const;
+/** A person is waiting at the other end of a call to be told of it. */
+export const WEBHOOK_LOOK_EVERY_MS = 500;
+/** At once; a dead receiver holds no more than this of the others up, for its timeout. */
+export const WEBHOOKS_AT_ONCE = 16;
+/** Delivered and dead ones can be looked at for a week. */
+export const WEBHOOK_KEPT_MS = 7 * 86_400_000;
+export const WEBHOOK_PRUNE_EVERY_MS = 3_600_000;
+export const WEBHOOK_PRUNE_ROWS_MAX = 500;
+/** Standard Webhooks: a secret of 24 to 64 bytes. */
+export const WEBHOOK_SECRET_BYTES_MIN = 24;
+export const WEBHOOK_SECRET_BYTES_MAX = 64;
+
 /** Larger than the largest call envelope: 10 MB as base64 plus the fields. */
 export const REST_BODY_BYTES_MAX = 14_000_000;
 export const LISTENER_HEADERS_TIMEOUT_MS = 10_000;
@@ -302,6 +358,8 @@ export const OUTAGE_ENTRIES_PER_UNIT = 256;
 export const FATAL_GRACE_MS = 250;
 /** A thread whose disk does not answer is not waited for longer than this when the appliance stops. */
 export const WRITER_CLOSE_MS = 3_000;
+/** A connection lives longer than this where an agent is at work, and reading the table of sockets costs a millisecond. */
+export const OWN_USER_LOOK_EVERY_MS = 5_000;
 /** Calls without an outcome that one unit settles at start. */
 export const RECOVERY_CALLS_PER_UNIT = 500;
 /** Below the first, growth of the log is a matter of days; below the second, of minutes. */

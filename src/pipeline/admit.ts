@@ -87,6 +87,7 @@ export function createAdmit({ limits, reader, host, once }: Deps): Admit {
   const countOnce = async (from: Watched, key: string): Promise<Admission> => {
     const found = await once.look(from, key);
     if (!found.ok || 'kept' in found) return found;
+    if (from.from.spent !== undefined) return refuse(from.from.spent);
     const counted = await count(from);
     return counted.ok ? ok(under(counted.value, found.value)) : counted;
   };

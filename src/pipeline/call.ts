@@ -11,13 +11,17 @@ import {
 
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-export const callInput = z.strictObject({
-  service: z
-    .string()
-    .min(1)
-    .max(SERVICE_NAME_CHARS_MAX)
-    .describe('Name of the service, as stack_list_services shows it.'),
-  method: z.enum(METHODS).describe('HTTP method in capitals.'),
+const service = z
+  .string()
+  .min(1)
+  .max(SERVICE_NAME_CHARS_MAX)
+  .describe('Name of the service, as stack_list_services shows it.');
+const method = z.enum(METHODS).describe('HTTP method in capitals.');
+
+/** The fields of a call; `stack_submit_intent` and `stack_simulate_intent` take the same. */
+export const callShape = {
+  service,
+  method,
   url: z
     .string()
     .max(CALL_TEXT_CHARS_MAX)
@@ -60,8 +64,31 @@ export const callInput = z.strictObject({
     .max(RESPONSE_BYTES_CONFIGURED_MAX)
     .optional()
     .describe('Cut the answer body after so many characters.'),
-});
+};
+
+const APPROVED = 'Left out where approval_id alone is given: then the stored call is sent.';
+const described = <T extends z.ZodType>(field: T): T =>
+  field.describe(`${field.description ?? ''} ${APPROVED}`) as T;
+
+export const callInput = z
+  .strictObject({
+    ...callShape,
+    service: described(service).optional(),
+    method: described(method).optional(),
+  })
+  .superRefine((call, context) => {
+    if (isBare(call)) return;
+    for (const name of ['service', 'method'] as const)
+      if (call[name] === undefined)
+        context.addIssue({ code: 'custom', path: [name], message: `${name} is missing` });
+  });
 export type CallInput = z.infer<typeof callInput>;
+
+const REPEATED = ['service', 'method', 'url', 'path', 'headers', 'query', 'body', 'body_base64'] as const;
+
+/** An approval and nothing of the call: what was stored is sent (contract 5). */
+const isBare = (call: Readonly<Record<string, unknown>>): boolean =>
+  call['approval_id'] !== undefined && REPEATED.every((name) => call[name] === undefined);
 
 /** A body that its client is still sending. */
 export type Upload = {
@@ -71,8 +98,12 @@ export type Upload = {
 };
 
 /** One call as the line takes it, whichever form it came in. */
-export type Call = Omit<CallInput, 'headers' | 'max_body_chars'> & {
+export type Call = Omit<CallInput, 'headers' | 'max_body_chars' | 'service' | 'method'> & {
   readonly form: 'envelope' | 'request';
+  readonly service: string;
+  readonly method: (typeof METHODS)[number];
+  /** The approval alone is given; the gate puts the stored call in its place before any other step reads it. */
+  readonly bare?: true;
   readonly headers: readonly (readonly [name: string, value: unknown])[];
   readonly upload?: Upload;
   /** The body in place of `upload`, once it was read whole. */
@@ -80,7 +111,15 @@ export type Call = Omit<CallInput, 'headers' | 'max_body_chars'> & {
 };
 
 export function callOf({ headers, max_body_chars: _shown, ...fields }: CallInput): Call {
-  return { ...fields, form: 'envelope', headers: Object.entries(headers ?? {}) };
+  const { service = '', method = 'GET' } = fields;
+  const call = {
+    ...fields,
+    service,
+    method,
+    form: 'envelope' as const,
+    headers: Object.entries(headers ?? {}),
+  };
+  return isBare({ ...fields, headers }) ? { ...call, bare: true } : call;
 }
 
 export const callAnswer = z.strictObject({

@@ -37,7 +37,9 @@ const SALT_BYTES = 16;
 export function createIntend({ committer, host }: Deps): Intend {
   return async ({ from, claim }, trace) => {
     const intent = intentOf(from, trace, host);
-    const statements = claim?.opening(intent.entry_id) ?? [];
+    const { ticket } = from.from;
+    const claimed = claim?.opening(intent.entry_id) ?? [];
+    const statements = ticket === undefined ? claimed : [...claimed, ...ticket.opening(intent.entry_id)];
     const committed = await committer.commit({ statements, entries: [intent] });
     if (!committed.ok) return refuse(unsent(committed.fault));
     const { upload } = from.from.from.payload;
@@ -94,8 +96,18 @@ function intentOf(from: Watched, trace: Trace, host: Host): EntryDraft {
     path: target.url.path,
     request_hash: saltedHash(salt, hashedOf(target, payload)),
     bytes_out: payload.upload === undefined ? (payload.body?.length ?? 0) : null,
-    detail: payload.dropped.length === 0 ? {} : { headers_dropped: shown(payload.dropped) },
+    approval_id: from.from.ticket?.approvalId ?? null,
+    detail: detailOf(from),
     salt: toHex(salt),
+  };
+}
+
+/** What the entry says beside its fields. Of an approved call, in what it differs from the stored one. */
+function detailOf({ from: { from, ticket } }: Watched): EntryDraft['detail'] {
+  const { dropped } = from.payload;
+  return {
+    ...(dropped.length === 0 ? {} : { headers_dropped: shown(dropped) }),
+    ...(ticket === undefined || ticket.differs.length === 0 ? {} : { approval_free: shown(ticket.differs) }),
   };
 }
 

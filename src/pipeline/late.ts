@@ -1,5 +1,6 @@
 // What the disk took after its caller had been refused, since it did not answer in time: the log must not leave it open, and
 // the process must know what has changed.
+import { giveBackUse } from '#features/approvals/store.ts';
 import { freeKey } from '#features/idempotency/store.ts';
 import type { EntryDraft, Unit } from '#kernel/unit.ts';
 import type { Committer } from './commit.ts';
@@ -22,7 +23,7 @@ export function followLate({ committer, draft, committed }: Deps): (entries: rea
   };
 }
 
-/** The key under which the call was made is free for another try. */
+/** The key under which the call was made is free for another try, and so is the use of its approval. */
 function unsent(intent: EntryDraft, draft: DraftEntry): Unit {
   const outcome = draft({
     ...sameCall(intent),
@@ -32,5 +33,6 @@ function unsent(intent: EntryDraft, draft: DraftEntry): Unit {
     error_code: 'AUDIT_UNAVAILABLE',
     detail: { reason: 'the log took the intent after the caller had been refused; nothing was sent' },
   });
-  return { statements: [freeKey(intent.entry_id)], entries: [outcome] };
+  const statements = [freeKey(intent.entry_id), ...giveBackUse(intent.entry_id)];
+  return { statements, entries: [outcome] };
 }

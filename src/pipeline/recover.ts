@@ -1,6 +1,7 @@
 // After a crash: every intent without an outcome gets an entry "unknown", and so does the idempotency key it was made under.
 // Nothing is ever sent again.
 
+import { loseUses } from '#features/approvals/store.ts';
 import { selectOrphans } from '#features/audit/store.ts';
 import { loseKeys } from '#features/idempotency/store.ts';
 import { RECOVERY_CALLS_PER_UNIT } from '#kernel/limits.ts';
@@ -22,7 +23,8 @@ export async function recover({ reader, committer, draft }: Deps): Promise<numbe
       const detail = { reason: 'the process ended during the call' };
       return draft({ ...sameCall(intent), outcome: 'unknown', detail });
     });
-    const statements = [loseKeys(orphans.map(({ entry_id }) => entry_id))];
+    const intents = orphans.map(({ entry_id }) => entry_id);
+    const statements = [loseKeys(intents), loseUses(intents)];
     const committed = await committer.commit({ statements, entries });
     if (!committed.ok) throw committed.fault;
     found += orphans.length;
@@ -33,6 +35,7 @@ export async function recover({ reader, committer, draft }: Deps): Promise<numbe
 export function sameCall(intent: EntryDraft): Partial<EntryDraft> {
   const { layer, action, agent_id, session_id, passport_jti, service, service_action, method, host, path } =
     intent;
+  const { approval_id } = intent;
   return {
     layer,
     action,
@@ -44,6 +47,7 @@ export function sameCall(intent: EntryDraft): Partial<EntryDraft> {
     method,
     host,
     path,
+    approval_id,
     refers_to: intent.entry_id,
   };
 }

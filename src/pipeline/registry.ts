@@ -19,6 +19,9 @@ const DEFAULT_ORDER = [
   'stack_revoke_passport',
   'stack_get_passport_report',
   'stack_proxy_request',
+  'stack_simulate_intent',
+  'stack_submit_intent',
+  'stack_get_intent_approval',
   'stack_checkpoint',
   'stack_checkout',
 ] as const;

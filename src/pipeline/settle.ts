@@ -1,6 +1,6 @@
 // Step 12: the outcome entry. The answer does not wait for its fsync; after a crash the recovery writes "unknown".
 import { type Fault, stackOf } from '#kernel/errors.ts';
-import type { AuditOutcome, EntryDraft, Statement } from '#kernel/unit.ts';
+import type { EntryDraft, Statement } from '#kernel/unit.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Log } from '#platform/log/log.ts';
 import type { Committer } from './commit.ts';
@@ -26,9 +26,13 @@ export function createSettle(deps: Deps): Settle {
     success: ({ from, answer, kept }, intended) => {
       const durationMs = Math.round(deps.host.monotonicMs() - intended.startedMs);
       const { status, tally } = from.from;
-      const outcome: AuditOutcome = status < 400 ? 'success' : 'failure';
+      const outcome = status < 400 ? 'success' : 'failure';
       const given = answer({ entryId: intended.intent.entry_id, durationMs });
-      const closing = intended.claim?.finished(status, kept(given));
+      const { ticket } = intended.from.from;
+      const closing = [
+        ...(intended.claim?.finished(status, kept(given)) ?? []),
+        ...(ticket?.finished(intended.intent.entry_id, outcome) ?? []),
+      ];
       const detail = {
         // The service was not heard to its end: what the entry counts is what was taken.
         ...(tally.cut ? { reason: 'the answer was cut at the limit' } : {}),
@@ -56,7 +60,10 @@ export function createSettle(deps: Deps): Settle {
           duration_ms: durationMs,
           detail: fault.detail === undefined ? {} : { reason: fault.detail },
         },
-        closing: intended.claim?.failed(fault),
+        closing: [
+          ...(intended.claim?.failed(fault) ?? []),
+          ...(intended.from.from.ticket?.failed(intended.intent.entry_id, fault) ?? []),
+        ],
       });
     },
   };
@@ -70,14 +77,14 @@ function count({ measure }: Deps, { intent }: Intended, ended: Ended): void {
 
 type Ending = {
   readonly fields: Partial<EntryDraft>;
-  /** What becomes of the idempotency key, in the same unit. */
-  readonly closing: readonly Statement[] | undefined;
+  /** What becomes of the idempotency key and of the approval's use, in the same unit. */
+  readonly closing: readonly Statement[];
 };
 
 function write(
   { committer, host }: Deps,
-  { intent, claim, upload }: Intended,
-  { fields, closing = [] }: Ending,
+  { intent, claim, upload, from }: Intended,
+  { fields, closing }: Ending,
 ): void {
   const entry: EntryDraft = {
     ...intent,
@@ -91,9 +98,14 @@ function write(
     ...(upload === undefined ? fields : { ...upload.tally(), ...fields }),
   };
   const unit = { statements: closing, entries: [entry] };
-  if (claim === undefined) committer.note(unit);
-  else
-    claim.settled(
-      committer.commit(unit).then((result) => (result.ok ? undefined : committer.keep(unit, result.fault))),
-    );
+  const { ticket } = from.from;
+  if (claim === undefined && ticket === undefined) {
+    committer.note(unit);
+    return;
+  }
+  const decided = committer
+    .commit(unit)
+    .then((result) => (result.ok ? undefined : committer.keep(unit, result.fault)));
+  claim?.settled(decided);
+  ticket?.settled(decided);
 }

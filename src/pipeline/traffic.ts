@@ -1,6 +1,7 @@
 // The traffic line: authenticate → authorize → gate → detect → admit → intend → inject → forward → scrub → detect →
 // deliver → settle. Both forms of a call travel it; they differ in where the answer is delivered to. Each step takes the
 // previous step's result as its type, so that a step cannot be skipped without a compile error.
+import { APPROVAL_ID } from '#features/approvals/model.ts';
 import { asFault, Fault } from '#kernel/errors.ts';
 import { IDEMPOTENCY_TRIES } from '#kernel/limits.ts';
 import type { Caller, Trace } from '#kernel/operation.ts';
@@ -12,7 +13,7 @@ import type { Call } from './call.ts';
 import type { Delivery } from './deliver.ts';
 import { detectOutgoing, type OutgoingDetector, type Watched } from './detect.ts';
 import type { Forward } from './forward.ts';
-import { gate } from './gate.ts';
+import type { Gate } from './gate.ts';
 import type { InjectStep } from './inject.ts';
 import { detectIncoming, type IncomingDetector } from './inspect.ts';
 import { actorOf, type Intend, type Intended } from './intend.ts';
@@ -30,6 +31,7 @@ type Steps = {
   readonly places: Places;
   readonly authenticator: Pick<Authenticator, 'agent'>;
   readonly authorize: Authorize;
+  readonly gate: Gate;
   readonly detectors: readonly (OutgoingDetector & IncomingDetector)[];
   readonly admit: Admit;
   readonly intend: Intend;
@@ -49,6 +51,8 @@ export type Journey<T> = {
   readonly to: Delivery<T>;
   /** An agent's tool asked for it. */
   readonly tool?: true | undefined;
+  /** How often it may begin anew, where another call has taken what it needs. */
+  readonly tries?: number;
 };
 /** Its way can be cut at every step. */
 type Travelling<T> = Omit<Journey<T>, 'tool'> & { readonly way: CallUnderWay };
@@ -93,15 +97,18 @@ async function inPlace<T>(steps: Steps, journey: Travelling<T>, known: Authentic
 }
 
 async function proceed<T>(steps: Steps, journey: Travelling<T>, known: Authenticated): Promise<Result<T>> {
+  if (journey.call.bare === true) return proceedStored(steps, journey, known);
   const authorized = steps.authorize(known, journey.call);
   if (!authorized.ok) return deny(steps, journey, { ...authorized, known });
   if ('unread' in authorized) return proceedRead(steps, journey, { known, upload: authorized.unread });
   const asked = askedOf(authorized.value);
-  const gated = gate(authorized.value);
+  const passing = steps.gate.pass(authorized.value);
+  const gated = passing instanceof Promise ? await passing : passing;
   if (!gated.ok) return deny(steps, journey, { ...gated, known, asked });
   const watched = detectOutgoing(steps.detectors, gated.value);
   if (!watched.ok) return deny(steps, journey, { ...watched, known, asked });
-  return count(steps, journey, { watched: watched.value, known, asked, tries: IDEMPOTENCY_TRIES });
+  const { tries = IDEMPOTENCY_TRIES } = journey;
+  return count(steps, journey, { watched: watched.value, known, asked, tries });
 }
 
 type Ready = {
@@ -125,7 +132,30 @@ async function count<T>(steps: Steps, journey: Travelling<T>, ready: Ready): Pro
   }
   // Of several calls under one key that came together, another has the key now: its row is the answer.
   const taken = !answer.ok && answer.fault.code === 'CONFLICT' && ready.tries > 1;
-  return taken ? count(steps, journey, { ...ready, tries: ready.tries - 1 }) : answer;
+  if (!taken) return answer;
+  // Of several under one approval another has had its use, or the passport has ended: the gate says so.
+  if (ready.watched.from.ticket !== undefined)
+    return proceedAgain(steps, { ...journey, tries: ready.tries - 1 });
+  return count(steps, journey, { ...ready, tries: ready.tries - 1 });
+}
+
+/** From the first step, in the place that the call has. */
+async function proceedAgain<T>(steps: Steps, journey: Travelling<T>): Promise<Result<T>> {
+  const again = await steps.authenticator.agent(journey.caller, journey.call.passport, journey.trace);
+  if (!again.ok) return deny(steps, journey, { fault: again.fault });
+  journey.way.jti = again.value.passport.jti;
+  return proceed(steps, journey, again.value);
+}
+
+/** Of a call that names its approval and nothing else, the stored one travels on. */
+async function proceedStored<T>(
+  steps: Steps,
+  journey: Travelling<T>,
+  known: Authenticated,
+): Promise<Result<T>> {
+  const stored = await steps.gate.recall(known, journey.call);
+  if (!stored.ok) return deny(steps, journey, { ...stored, known });
+  return proceed(steps, { ...journey, call: stored.value }, known);
 }
 
 /** Nothing is sent; that the answer was given once more stands in the log. */
@@ -135,7 +165,8 @@ async function replay<T>(
   { known, asked, earlier }: Ready & { readonly earlier: Earlier },
 ): Promise<Result<T>> {
   const { kept, status } = earlier;
-  const fields = { service: call.service, method: call.method, ...actorOf(known), ...asked, status };
+  const said = { service: call.service, method: call.method, ...approvalOf(call) };
+  const fields = { ...said, ...actorOf(known), ...asked, status };
   const recorded = await steps.recorder.replay({ caller, trace, fields, intent: kept.entryId });
   return recorded.ok ? to.replay(kept) : recorded;
 }
@@ -224,6 +255,10 @@ const withEntry = (fault: Fault, intended: Intended): Fault =>
     cause: fault.cause,
   });
 
+/** Only what has the shape of one of ours: the rest is text of the caller's. */
+const approvalOf = ({ approval_id: id }: Call): { approval_id?: string } =>
+  id !== undefined && APPROVAL_ID.test(id) ? { approval_id: id } : {};
+
 type Refusal = { readonly fault: Fault; readonly known?: Authenticated; readonly asked?: Asked };
 
 async function deny(
@@ -233,8 +268,8 @@ async function deny(
 ): Promise<Result<never>> {
   const { caller, call, trace } = journey;
   const fields = {
-    service: call.service,
-    method: call.method,
+    ...(call.bare === true ? {} : { service: call.service, method: call.method }),
+    ...approvalOf(call),
     ...(known === undefined ? {} : actorOf(known)),
     ...asked,
   };

@@ -26,7 +26,7 @@ describe("Stripe's flow through stack_proxy_request", { skip }, () => {
     const service = (name: string, more: string): string =>
       `  ${name}: { use: stripe, base_url: "${stripe.url}/v1", network: loopback, secret: { env: KEY }${more} }`;
     appliance = await startAppliance({
-      // Nobody can approve yet, so the one does without; the other is as the catalogue has it.
+      // Nobody is there to approve, so the one does without; the other is as the catalogue has it.
       services: [service('stripe', ', approval: []'), service('careful', '')].join('\n'),
       agents: '  clerk: { services: { stripe: [ "stripe:*" ], careful: [ "careful:*" ] } }',
       env: { KEY: SECRET },

@@ -44,8 +44,8 @@ function config(text: string): unknown {
 
 /** The commented services and agents, as a reader would uncomment them. */
 const uncommented = example
-  .replace(/^(?:services|agents): \{\}\n/gm, '')
-  .replace(/^# (?=(?:services|agents):| {2})/gm, '');
+  .replace(/^(?:services|agents|notifications): \{\}\n/gm, '')
+  .replace(/^# (?=(?:services|agents|notifications):| {2})/gm, '');
 
 test('the fields of the schema are found at all', () => {
   const paths = fields.map(({ path }) => path);

@@ -188,7 +188,7 @@ describe('config-mistakes.json', () => {
   });
 
   it('refuses the sections of later versions by name, so that none of them is silently without effect', () => {
-    for (const section of ['approvals', 'audit', 'dropoffs', 'detectors', 'people', 'oauth']) {
+    for (const section of ['audit', 'dropoffs', 'detectors', 'people', 'oauth']) {
       const read = readConfig(`version: 1\n${section}: {}`, around);
       assert.ok('mistakes' in read && read.mistakes[0]?.message.includes('not in this version'), section);
     }

@@ -95,6 +95,23 @@ const mission: Act = async (stage, name) => {
   stage.journal.acknowledge({ kind: 'mission-end', ...last, by: 'passport.checkout' });
 };
 
+/** A person is asked, agrees, and the call goes out; a second one does not. */
+const approve: Act = async (stage, name) => {
+  const path = `/calls/${name}`;
+  const submitted = await ask(stage, '/v1/intents', { headers: acting, body: envelope(name, path) });
+  expect(submitted, 201);
+  const id = String(submitted.body['approval_id']);
+  stage.journal.acknowledge({ kind: 'approval', id });
+  expect(await askLocally(stage, `/v1/approvals/${id}/approve`, { method: 'POST', body: {} }), 200);
+  stage.journal.acknowledge({ kind: 'decision', id });
+  const call = { headers: acting, body: { approval_id: id } };
+  const made = await ask(stage, '/v1/proxy', call);
+  expect(made, 200);
+  done(stage, path, made.body['status']);
+  stage.journal.acknowledge({ kind: 'use', id });
+  expect(await ask(stage, '/v1/proxy', call), 403);
+};
+
 const register: Act = async (stage, name) => {
   const agent = `bot-${name}`;
   const answer = await ask(stage, '/v1/agents/register', {
@@ -185,6 +202,7 @@ export const ACTS: Readonly<Record<string, Act>> = {
   'call by MCP': viaMcp,
   'passport issued, used and revoked': issue,
   'mission delegated, reported, refreshed and checked out': mission,
+  'call submitted, approved and made': approve,
   'agent registered': register,
   'key made and revoked': makeKey,
   'secret set': setSecret(SERVICES[0]),
@@ -205,4 +223,4 @@ export const OWN: readonly (readonly Act[])[] = [
   [makeKey],
   [register],
 ];
-export const EVERYBODYS: readonly Act[] = [issue, issue, mission, register];
+export const EVERYBODYS: readonly Act[] = [issue, issue, mission, approve, register];

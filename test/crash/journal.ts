@@ -6,6 +6,8 @@ export type Effect =
   /** A call that was answered with the upstream's 200; its marker is its path. */
   | { readonly kind: 'call'; readonly path: string }
   | { readonly kind: 'passport'; readonly jti: string }
+  /** A call that waits for a person; that a person agreed; and that its one use is spent. */
+  | { readonly kind: 'approval' | 'decision' | 'use'; readonly id: string }
   | { readonly kind: 'revocation'; readonly jti: string; readonly token: string }
   | { readonly kind: 'delegation'; readonly jti: string }
   | { readonly kind: 'lease'; readonly jti: string; readonly untilMs: number }

@@ -54,7 +54,7 @@ function readLog(entries: readonly Entry[]): Log {
     if (digest !== undefined) configs.push(digest);
     const ids = named.get(action) ?? new Set();
     named.set(action, ids);
-    for (const [found] of bytes.matchAll(/"(?:pp|agt|sec|key)_[\w-]+"|"[\w-]{43}"/g))
+    for (const [found] of bytes.matchAll(/"(?:pp|agt|sec|key|apr)_[\w-]+"|"[\w-]{43}"/g))
       ids.add(found.slice(1, -1));
   }
   return { intents, outcomes, configs, names: (action, id) => named.get(action)?.has(id) === true };
@@ -110,6 +110,16 @@ function acknowledgedRows(state: State, log: Log, { acknowledged }: Expected): r
           effect.id,
           agents.get(effect.name) === effect.id && log.names('agent.register', effect.id),
         );
+      case 'approval': {
+        const there = state.approvals.has(effect.id) && log.names('approval.submit', effect.id);
+        return missing('approval', effect.id, there);
+      }
+      case 'decision': {
+        const there = state.approvals.get(effect.id)?.startsWith('approved ') === true;
+        return missing('decision', effect.id, there && log.names('approval.approve', effect.id));
+      }
+      case 'use':
+        return missing('use', effect.id, state.approvals.get(effect.id) === 'approved 0 1');
       case 'ring':
         return missing('ring key', effect.id, rings.has(effect.id) && log.names('vault.rotate', effect.id));
       case 'signing': {

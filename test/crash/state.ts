@@ -20,6 +20,8 @@ export type State = {
   /** When it is over by its time. */
   readonly leases: ReadonlyMap<string, number>;
   readonly keys: ReadonlyMap<string, number | null>;
+  /** `status uses_left uses` of each approval. */
+  readonly approvals: ReadonlyMap<string, string>;
   /** Ids by name. */
   readonly agents: ReadonlyMap<string, string>;
   /** Newest version by name. */
@@ -49,6 +51,9 @@ export function readState(db: Db): State {
     passports: map('SELECT jti AS name, coalesce(revoked_at, ended_at) AS value FROM passports'),
     leases: map('SELECT jti AS name, expires_at AS value FROM passports'),
     keys: map('SELECT id AS name, revoked_at AS value FROM api_keys'),
+    approvals: map(
+      "SELECT id AS name, status || ' ' || uses_left || ' ' || (SELECT count(*) FROM approval_uses WHERE approval_id = id) AS value FROM approvals",
+    ),
     agents: map('SELECT name, id AS value FROM agents'),
     secrets: map('SELECT name, max(version) AS value FROM secrets GROUP BY name'),
     rings: set('SELECT id FROM keyring'),

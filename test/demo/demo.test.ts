@@ -46,19 +46,20 @@ describe('the walk of the demo', () => {
     for (const value of values) assertAbsent({ 'what the agent got': stage.received(), seen }, value);
   });
 
-  it('reaches a service with the two permitted calls, credential included, and with no other', () => {
+  it('reaches a service with the two permitted calls and the approved one, credential included, and with no other', () => {
     const { billing, slack } = stage.upstreams;
     const reached = [...billing.seen, ...slack.seen].map(({ method, url }) => `${method} ${url}`);
-    assert.deepEqual(reached, ['GET /v1/invoices/in_7', 'POST /api/chat.postMessage']);
+    assert.deepEqual(reached, ['GET /v1/invoices/in_7', 'POST /v1/refunds', 'POST /api/chat.postMessage']);
     const saw = blocks(shown, 'THE SERVICE SAW');
-    assert.equal(saw.length, 5);
+    assert.equal(saw.length, 7);
     assert.match(saw[0] ?? '', new RegExp(`x-api-key: ${CREDENTIALS.billing}  ◀ put in by STACK`));
     assert.match(saw[1] ?? '', new RegExp(`authorization: Bearer ${CREDENTIALS.slack}  ◀ put in by STACK`));
-    for (const refused of saw.slice(2)) assert.equal(refused, '  │ nothing\n');
+    assert.match(saw[4] ?? '', /POST \/v1\/refunds/);
+    for (const refused of saw.slice(2).filter((_, at) => at !== 2)) assert.equal(refused, '  │ nothing\n');
   });
 
   it('shows every refusal by its code, and the log with all of it', () => {
-    const codes = ['ACTION_DENIED', 'APPROVAL_GATE_DENIED', 'PASSPORT_REVOKED'];
+    const codes = ['ACTION_DENIED', 'APPROVAL_GATE_DENIED', 'APPROVAL_GATE_DENIED', 'PASSPORT_REVOKED'];
     const told = blocks(shown, 'THE AGENT SEES').flatMap((text) => /"code": "(\w+)"/.exec(text)?.[1] ?? []);
     assert.deepEqual(told, codes);
     const [log = ''] = blocks(shown, 'THE LOG');

@@ -114,7 +114,31 @@ async function refund({ stage, screen, jti }: Scene): Promise<void> {
   const sent = { service: 'billing', method: 'POST', path: '/refunds', body, passport: jti };
   const call = await stage.call(PROXY, sent);
   showRefusal(screen, { call, code: 'APPROVAL_GATE_DENIED' });
-  screen.say('In this version nobody can approve yet, so a call under approval is always refused.');
+}
+
+async function askPerson({ stage, screen, jti }: Scene): Promise<void> {
+  screen.say(
+    'So it asks. The call is stored as it would leave, encrypted; nothing is held open for the person.',
+  );
+  const body = { invoice: 'in_7', amount: 250 };
+  const wish = { service: 'billing', method: 'POST', path: '/refunds', body, reason: 'charged twice' };
+  const submitted = await stage.call('stack_submit_intent', { ...wish, passport: jti });
+  check(submitted.answer['status'] === 'pending', 'the call waits for a person');
+  showCall(screen, submitted, ['approval_id', 'status', 'action', 'expires_at']);
+  await screen.pause();
+  const approvalId = String(submitted.answer['approval_id']);
+  const path = `/v1/approvals/${approvalId}/approve`;
+  const decided = await stage.operate(path, { note: 'ok, once' });
+  check(decided['uses_left'] === 1, 'the call may be made once');
+  screen.block('A PERSON SENDS', { aside: 'over the socket', of: `POST ${path}\n\n{"note":"ok, once"}` });
+  screen.say('The agent gives the approval alone. What is sent is the stored call:');
+  const made = await stage.call(PROXY, { approval_id: approvalId, passport: jti });
+  check(made.answer['status'] === 201 && made.reached.length === 1, 'the approved call is made');
+  showCall(screen, made, ['status', 'body', 'entry_id']);
+  await screen.pause();
+  screen.say('And once more:');
+  const again = await stage.call(PROXY, { approval_id: approvalId, passport: jti });
+  showRefusal(screen, { call: again, code: 'APPROVAL_GATE_DENIED' });
 }
 
 async function revoke({ stage, screen, jti }: Scene): Promise<void> {
@@ -202,6 +226,7 @@ const STEPS: readonly Step[] = [
   { title: 'Another service, another credential', run: postMessage },
   { title: 'A call that nobody granted', run: deleteInvoice },
   { title: 'A call that a person must approve', run: refund },
+  { title: 'A person approves', run: askPerson },
   { title: 'The passport is revoked', run: revoke },
   { title: 'What stays', run: showLog },
   { title: 'Where the credentials never were', run: search },

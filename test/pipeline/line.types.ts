@@ -9,7 +9,7 @@ import type { Call } from '#pipeline/call.ts';
 import type { Delivery } from '#pipeline/deliver.ts';
 import { detectOutgoing, type Watched } from '#pipeline/detect.ts';
 import type { Forward, Forwarded } from '#pipeline/forward.ts';
-import { type Gated, gate } from '#pipeline/gate.ts';
+import type { Gate, Gated } from '#pipeline/gate.ts';
 import type { Injected, InjectStep } from '#pipeline/inject.ts';
 import { detectIncoming, type Inspected } from '#pipeline/inspect.ts';
 import type { Intend, Intended } from '#pipeline/intend.ts';
@@ -18,6 +18,7 @@ import type { Settle } from '#pipeline/settle.ts';
 
 type Line = {
   authorize: Authorize;
+  gate: Gate;
   admit: Admit;
   intend: Intend;
   inject: InjectStep;
@@ -43,7 +44,7 @@ export function skips(line: Line): void {
   // @ts-expect-error authorize without authenticate
   line.authorize({ caller: line.authenticated.caller, passport: line.authenticated.passport }, line.call);
   // @ts-expect-error gate without authorize
-  gate(line.authenticated);
+  void line.gate.pass(line.authenticated);
   // @ts-expect-error detect without gate
   detectOutgoing([], line.authorized);
   // @ts-expect-error admit without detect

@@ -3,6 +3,7 @@
 The same program as assistant.py with the documented instructions for approvals. Whatever the
 model makes of its instructions, the appliance decides: a call under approval that comes without
 one is refused with APPROVAL_GATE_DENIED, and the model gets the refusal as the tool's answer.
+A person decides at the appliance: stack approvals watch, stack approvals approve apr_...
 
 Started as assistant.py is. In the config, the action is under approval:
 

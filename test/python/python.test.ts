@@ -183,6 +183,41 @@ describe('an agent of openai-agents, the Python package', { skip }, () => {
     assert.equal(slack.seen.length, before);
   });
 
+  it('submits, polls until a person has decided, and its call goes out once', async () => {
+    const before = slack.seen.length;
+    let passport: unknown;
+    let approvalId: unknown;
+    const archive = () => callSlack('conversations.archive', { passport, body: { channel: 'C4711' } }).with;
+    const { run, requests } = await runAgainst('approvals.py', [
+      ...opening('careful-closer', 'Archive the channel of incident 4711'),
+      ({ output }) => {
+        passport = output?.['token'];
+        return { call: 'stack_submit_intent', with: { ...archive(), reason: 'incident 4711 is resolved' } };
+      },
+      ({ output }) => {
+        approvalId = output?.['approval_id'];
+        const path = `/v1/approvals/${String(approvalId)}/approve`;
+        void askLocally(appliance, path, { method: 'POST', body: {} });
+        return { call: 'stack_get_intent_approval', with: { approval_id: approvalId, wait_seconds: 2 } };
+      },
+      () => ({ call: 'stack_proxy_request', with: { ...archive(), approval_id: approvalId } }),
+      () => ({ call: 'stack_proxy_request', with: { ...archive(), approval_id: approvalId } }),
+      ({ output }) => ({
+        say: `Then: ${String(((output?.['metadata'] ?? {}) as Json)['gate_reason'])}`,
+      }),
+    ]);
+    assert.equal(run.stdout, 'Then: approval_spent\n');
+    const outputs = requests.map(({ output }) => output);
+    assert.deepEqual(
+      outputs.slice(4, 7).map((output) => output?.['status']),
+      ['pending', 'approved', 200],
+    );
+    assert.deepEqual(
+      slack.seen.slice(before).map(({ body }) => body),
+      ['{"channel":"C4711"}'],
+    );
+  });
+
   it('and its model got no byte of the credential, on the wire or in the log', async () => {
     transcript['bytes between Python and the appliance'] = tap.bytes();
     transcript['audit log'] = (await askLocally(appliance, '/v1/audit?limit=100')).text;

@@ -110,6 +110,14 @@ describe('invariant 2: a secret stands nowhere', () => {
         call({ headers: { accept: secret } }),
         call({ service: secret }),
         call({ approval_id: secret }),
+        ...['/v1/intents', '/v1/intents/simulate'].map((path) =>
+          ask(appliance, path, {
+            headers: { 'x-stack-agent': 'clerk' },
+            body: { service: 'bad', method: 'GET', path: '/body', reason: secret },
+          }),
+        ),
+        ask(appliance, `/v1/intents/approvals/${secret}`),
+        ask(appliance, `/v1/approvals/${secret}`),
         call({ passport: `${secret}x` }),
         call({ [secret]: 1 }),
         ask(appliance, `/v1/services?token=${secret}`),

@@ -2,7 +2,7 @@
 // documents. So no verb, and no refusal that a verb lists, stands in the reference without having been seen.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -28,10 +28,22 @@ before(async () => {
     network: loopback
     inject: { bearer: "{secret}" }
     secret: { vault: ledger }
-    actions: { "ledger:calls:read": [ "GET /**" ] }`,
+    actions:
+      "ledger:calls:read": [ "GET /**" ]
+      "ledger:orders:make":
+        [ { call: "POST /orders", where: [ { path: body.amount, op: lt, value: 1000 } ] }, "PUT /orders" ]
+  bare:
+    base_url: http://127.0.0.1:${port}
+    network: loopback
+    inject: { bearer: "{secret}" }
+    secret: { vault: bare }
+    actions: { "bare:orders:make": [ "POST /**" ] }`,
+    extra: 'limits: { request_body: 1kB }',
     agents: `
   easy: { mode: standard }
-  worker: { mode: enforced, services: { ledger: [ "ledger:calls:read" ] } }
+  worker:
+    mode: enforced
+    services: { ledger: [ "ledger:calls:read", "ledger:orders:make" ], bare: [ "bare:*" ] }
   "*": { mode: logged, services: {} }`,
   });
 });
@@ -55,6 +67,10 @@ const byKey = async (path: string, expected: Expected, sending: Sending = {}): P
   expect(await ask(appliance, path, sending), expected);
 const byPerson = async (path: string, expected: Expected, sending: Sending = {}): Promise<Json> =>
   expect(await askLocally(appliance, path, sending), expected);
+async function issued(agent: string): Promise<string> {
+  const intent = { summary: 'Another mission', services: ['ledger'] };
+  return String((await byKey('/v1/passports/issue', 201, { body: { agent, intent } }))['token']);
+}
 const AS_WORKER = { 'x-stack-agent': 'worker' };
 
 describe('every verb answers as its documents say', () => {
@@ -73,6 +89,48 @@ describe('every verb answers as its documents say', () => {
     await byPerson('/v1/services/nobody/verify', 'NOT_FOUND', { method: 'POST' });
     const body = { service: 'ledger', method: 'GET', path: '/x' };
     await byKey('/v1/proxy', 200, { headers: AS_WORKER, body });
+  });
+
+  it('approvals', async () => {
+    const call = { service: 'ledger', method: 'POST', path: '/orders', body: { amount: 5 } };
+    const asWorker = (body: Json): Sending => ({ headers: AS_WORKER, body });
+    await byKey('/v1/intents/simulate', 200, asWorker(call));
+    await byKey('/v1/intents/simulate', 'AGENT_UNIDENTIFIED', { body: call });
+    const foreign = asWorker({ ...call, passport: await issued('worker') });
+    await byKey('/v1/intents/simulate', 'FORBIDDEN', foreign);
+    const wrong: readonly (readonly [string, Json])[] = [
+      ['FORBIDDEN', { ...call, service: 'nobody' }],
+      ['URL_DENIED', { ...call, path: '/a/../b' }],
+      ['HEADER_DENIED', { ...call, headers: { 'x-mine': '1' } }],
+      ['PAYLOAD_TOO_LARGE', { ...call, body: 'x'.repeat(2_000) }],
+      ['ACTION_DENIED', { ...call, method: 'DELETE' }],
+      ['CONSTRAINT_FAILED', { ...call, body: { amount: 6_000 } }],
+      ['CREDENTIAL_MISSING', { ...call, service: 'bare' }],
+    ];
+    for (const [code, body] of wrong) await byKey('/v1/intents', code, asWorker(body));
+    await byKey('/v1/intents', 'AGENT_UNIDENTIFIED', { body: call });
+    const ask = async (): Promise<string> =>
+      String((await byKey('/v1/intents', 201, asWorker(call)))['approval_id']);
+    const [one, two] = [await ask(), await ask()];
+    await byKey(`/v1/intents/approvals/${one}`, 200, { headers: AS_WORKER });
+    await byKey('/v1/intents/approvals/apr_none', 'NOT_FOUND', { headers: AS_WORKER });
+    await byKey('/v1/approvals', 200, { headers: AS_WORKER });
+    await byKey(`/v1/approvals/${one}`, 200, { headers: AS_WORKER });
+    await byKey('/v1/approvals/apr_none', 'NOT_FOUND');
+    await byPerson(`/v1/approvals/${one}`, 200);
+    const decide = (id: string, verb: string, expected: Expected): Promise<Json> =>
+      byPerson(`/v1/approvals/${id}/${verb}`, expected, { method: 'POST', body: {} });
+    await decide(one, 'approve', 200);
+    await decide(one, 'withdraw', 200);
+    await byPerson('/v1/notifications/deliveries', 200);
+    for (const verb of ['approve', 'reject', 'withdraw']) await decide('apr_none', verb, 'NOT_FOUND');
+    const config = await readFile(appliance.configFile, 'utf8');
+    await appendFile(appliance.configFile, 'approvals: { local_socket: off }\n');
+    await byPerson('/v1/config/reload', 200, { method: 'POST' });
+    for (const verb of ['approve', 'reject', 'withdraw']) await decide(two, verb, 'FORBIDDEN');
+    await writeFile(appliance.configFile, config);
+    await byPerson('/v1/config/reload', 200, { method: 'POST' });
+    await byPerson(`/v1/approvals/${two}/reject`, 200, { method: 'POST', body: { revoke: false } });
   });
 
   it('agents', async () => {

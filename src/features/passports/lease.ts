@@ -25,6 +25,24 @@ export function leaseEnd(term: Term, fromMs: number): number {
   return wholeSeconds(Math.min(own, term.parentEndsAtMs ?? own));
 }
 
+type Minted = Pick<
+  PassportRow,
+  'mode' | 'ttl_seconds' | 'checkpoint_interval' | 'mission_ends_at' | 'issued_at'
+>;
+
+/** What the lease was when the passport was minted, where no parent made it shorter. */
+export const firstLeaseEnd = (row: Minted): number =>
+  leaseEnd(
+    {
+      mode: row.mode,
+      ttlSeconds: row.ttl_seconds,
+      checkpointInterval: row.checkpoint_interval,
+      missionEndsAtMs: row.mission_ends_at,
+      parentEndsAtMs: undefined,
+    },
+    row.issued_at,
+  );
+
 type Life = Pick<
   PassportRow,
   'mode' | 'checkpoint_interval' | 'last_checkpoint_at' | 'issued_at' | 'expires_at'

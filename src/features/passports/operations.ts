@@ -7,6 +7,7 @@ import type { Operation } from '#kernel/operation.ts';
 import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
+import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { type ConstraintProblem, planPassport } from './issue.ts';
 import { type MintingHost, newPassport, tokenOf } from './mint.ts';
@@ -37,6 +38,8 @@ type Deps = {
   readonly keys: PassportKeys;
   /** What signs the status list; published beside. */
   readonly statusKeys: Pick<PassportKeys, 'verifying'>;
+  /** Keys of receipts: published, too, and never one of passports. */
+  readonly receipts: () => readonly SigningKey[];
   readonly issuer: () => string;
   readonly findAgent: (idOrName: string) => Agent | undefined;
   readonly terms: () => PassportTerms;
@@ -214,7 +217,8 @@ function publishing(deps: Deps): Operation {
   return operation({
     name: 'stack_get_jwks',
     action: 'passport.jwks',
-    summary: 'The public keys that verify passports and their status list (RFC 7517).',
+    summary:
+      'The public keys that verify passports, their status list, and receipts of approvals (RFC 7517).',
     effect: 'read',
     callers: 'anyone',
     scope: 'passports:read',
@@ -231,7 +235,7 @@ function publishing(deps: Deps): Operation {
     toolset: null,
     line: 'operations',
     run: async () => {
-      const keys = [...deps.keys.verifying(), ...deps.statusKeys.verifying()].map(
+      const keys = [...deps.keys.verifying(), ...deps.statusKeys.verifying(), ...deps.receipts()].map(
         ({ publicJwk, kid }) => ({ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }) as const,
       );
       return ok({ output: { keys }, changes: [] });

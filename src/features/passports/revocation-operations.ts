@@ -19,6 +19,8 @@ type Deps = {
   readonly host: Pick<Host, 'monotonicMs'>;
   readonly findAgent: (idOrName: string) => Agent | undefined;
   readonly revoker: Revoker;
+  /** How many approvals that waited, or could still be used, end with these passports. */
+  readonly approvalsOf: (jtis: readonly string[]) => Promise<number>;
 };
 
 const reason = z.string().max(REASON_CHARS_MAX).optional().describe('Why, for the log.');
@@ -198,16 +200,22 @@ async function revoke(
   const order = { ...wanted, reason: input.reason ?? BY_A_CALLER, actor, trace };
   const revoked = await deps.revoker.revoke({ ...order, beside: undefined });
   if (!revoked.ok) return revoked;
-  const output = shown(revoked.value, deps.host.monotonicMs() - startedMs);
+  const approvals = await deps.approvalsOf(revoked.value.jtis);
+  const output = shown(revoked.value, { approvals, tookMs: deps.host.monotonicMs() - startedMs });
   if (revoked.value.jtis.length > 0) return ok({ output, changes: [], committed: true });
   // The log has who asked, whatever came of it.
   const detail = { kind: wanted.kind, reason: order.reason, already: true };
   return ok({ output, changes: [], entry: { ...about, detail } });
 }
 
-const shown = ({ jtis, cascaded, cut }: Revoked, tookMs: number): z.output<typeof revokeOutput> => ({
+type Beside = { readonly approvals: number; readonly tookMs: number };
+
+const shown = (
+  { jtis, cascaded, cut }: Revoked,
+  { approvals, tookMs }: Beside,
+): z.output<typeof revokeOutput> => ({
   revoked: [...jtis],
   cascaded,
-  cut: { ...cut, approvals: 0 },
+  cut: { ...cut, approvals },
   took_ms: Math.round(tookMs),
 });

@@ -136,6 +136,17 @@ export const extendLease = ({ jti, expires_at, last_checkpoint_at }: PassportRow
       .where('ended_at', 'is', null),
     1,
   );
+/** An approval that waits, or may be used, keeps its passport alive; a lease that is longer stays so. */
+export const extendLeaseTo = (jti: string, untilMs: number): Statement =>
+  statement(
+    db
+      .updateTable('passports')
+      .set({ expires_at: untilMs })
+      .where('jti', '=', jti)
+      .where('expires_at', '<', untilMs)
+      .where('revoked_at', 'is', null)
+      .where('ended_at', 'is', null),
+  );
 /** X-Stack-Agent begins another session afterwards. */
 export const checkOut = (jti: string, nowMs: number): Statement =>
   statement(

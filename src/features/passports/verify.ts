@@ -8,6 +8,7 @@ import { PASSPORT_CACHE_ENTRIES_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
+import { firstLeaseEnd } from './lease.ts';
 import type { LivePassport, PassportKeys, PassportService } from './model.ts';
 import { intentOf, type PassportRow, passportBy, servicesOf } from './store.ts';
 import { type Claims, judgeTime, openToken } from './token.ts';
@@ -53,18 +54,25 @@ export function createPassportVerifier(given: Deps): PassportVerifier {
       if (!claims.ok) return claims;
       const time = judgeTime(claims.value, deps.host.nowMs());
       const over = !time.ok && time.fault.code === 'PASSPORT_EXPIRED';
-      if (!time.ok && !(over && wasExtended(deps, claims.value.jti))) return time;
+      if (!time.ok && !(over && wasExtended(deps, claims.value))) return time;
       return live(deps, { jti: claims.value.jti });
     },
     byJti: (jti) => live(deps, { jti }),
   };
 }
 
+const MS_PER_SECOND = 1_000;
+
 type Judging = Deps & { readonly narrowed: ReturnType<typeof createNarrowing> };
 
-/** A checkpoint has moved the end of the lease, and a token cannot move its own: the row says when it is over. */
-const wasExtended = ({ reader }: Deps, jti: string): boolean =>
-  (passportBy(reader, jti)?.last_checkpoint_at ?? null) !== null;
+/** A checkpoint or an approval has moved the end of the lease, and a token cannot move its own: the row says when it is over. */
+function wasExtended({ reader }: Deps, { jti, exp }: Claims): boolean {
+  const row = passportBy(reader, jti);
+  if (row === undefined) return false;
+  // `exp` is what the lease was when it was signed, so a token that says less was not made for this row.
+  const extended = row.expires_at > firstLeaseEnd(row) && exp * MS_PER_SECOND === firstLeaseEnd(row);
+  return row.last_checkpoint_at !== null || extended;
+}
 
 /** `depth`: what a child says its parent has; it grows smaller with every step, so that no row leads in a circle. */
 type Named = { readonly jti: string; readonly depth?: number };

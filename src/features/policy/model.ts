@@ -39,7 +39,14 @@ export type ActionCall = {
 };
 /** `service:resource:verb` over patterns; it covers a call if one of them does. */
 export type Action = { readonly name: string; readonly calls: readonly ActionCall[] };
-export type ApprovalRule = { readonly action: string | 'writes'; readonly where: readonly Constraint[] };
+export type ApprovalRule = {
+  readonly action: string | 'writes';
+  readonly where: readonly Constraint[];
+  /** A rejection revokes the passport that asked, unless this says that it only denies the call. */
+  readonly onReject?: 'deny';
+  /** A call that comes without an approval is submitted at once. */
+  readonly onCall?: 'submit';
+};
 
 /** The body as rules may read it. `broken`: does not parse as declared, or repeats a member or field. */
 export type BodyView =

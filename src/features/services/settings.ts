@@ -174,7 +174,22 @@ export const serviceSettings = z.strictObject({
       z.array(
         z.union([
           z.string(),
-          z.strictObject({ action: z.string().describe('One of the actions above, or writes.'), where }),
+          z.strictObject({
+            action: z.string().describe('One of the actions above, or writes.'),
+            where,
+            on_reject: z
+              .enum(['revoke', 'deny'])
+              .optional()
+              .describe(
+                'What a rejection does: revoke the passport that asked (the default), or only deny the call.',
+              ),
+            on_call: z
+              .enum(['refuse', 'submit'])
+              .optional()
+              .describe(
+                'What a call without an approval meets: a refusal (the default), or one that has submitted it already.',
+              ),
+          }),
         ]),
       ),
     ])

@@ -9,7 +9,7 @@ import { type Keyring, WrongRootKey } from './keyring.ts';
 import { insertSigningKey, retireSigningKey, type SigningKeyRow, signingKeysOf } from './store.ts';
 
 /** One key, one use. */
-export type SigningPurpose = 'passport' | 'status_list';
+export type SigningPurpose = 'passport' | 'status_list' | 'receipt';
 
 export type SigningKeys = {
   /** The one that signs. */

@@ -5,7 +5,8 @@ export type Purpose =
   | 'stack/vault-root'
   | 'stack/api-key-pepper'
   | 'stack/kept-answers'
-  | 'stack/idempotency-keys';
+  | 'stack/idempotency-keys'
+  | 'stack/stored-calls';
 
 const KEY_BYTES = 32;
 

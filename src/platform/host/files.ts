@@ -77,3 +77,6 @@ export function folderProblem(path: string): string | undefined {
     return `${path} cannot be made or written by this user: ${(thrown as { code?: string }).code ?? 'unknown error'}`;
   }
 }
+
+/** The user that a file or folder belongs to; undefined where it is not there. */
+export const ownerOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.uid;

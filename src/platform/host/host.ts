@@ -2,7 +2,7 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { type Clock, createClock } from './clock.ts';
 
-export type IdPrefix = 'agt' | 'agk' | 'ses' | 'key' | 'apr' | 'aud' | 'pp' | 'sec' | 'trc';
+export type IdPrefix = 'agt' | 'agk' | 'ses' | 'key' | 'apr' | 'msg' | 'aud' | 'pp' | 'sec' | 'trc';
 
 export type Host = {
   /** Wall clock, unix ms; does not go back while the process runs. */

@@ -56,6 +56,10 @@ export const clientsOf = (port: number, programs: readonly Program[]): readonly 
     state === ESTABLISHED && remote === port ? [clientOf(socket, programs)] : [],
   );
 
+/** Users of local programs with an open connection to this port. */
+export const clientUids = (port: number): readonly number[] =>
+  sockets().flatMap(({ remote, state, uid }) => (state === ESTABLISHED && remote === port ? [uid] : []));
+
 /** Programs that listen on this port. */
 export const listenersOf = (port: number, programs: readonly Program[]): readonly Client[] =>
   sockets().flatMap(({ local, state, ...socket }) =>

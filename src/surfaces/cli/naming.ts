@@ -11,6 +11,7 @@ const NAMES: Readonly<Record<string, string>> = {
   stack_verify_chain: 'audit verify',
   stack_list_catalogue: 'services catalogue',
   stack_list_connected: 'services connected',
+  stack_list_deliveries: 'notifications list',
 };
 
 /** `agents register` of stack_register_agent at POST /v1/agents/register. */

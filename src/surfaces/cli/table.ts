@@ -11,6 +11,11 @@ const COLUMN_CHARS_MIN = 8;
 const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   agents: ['name', 'status', 'accountability_mode', 'source', 'services', 'created_at', 'id'],
   passports: ['jti', 'expires_at', 'services', 'agent_id', 'session_id'],
+  approvals: [
+    ...['approval_id', 'status', 'agent_name', 'action', 'method', 'url', 'uses_left', 'outcome'],
+    ...['expires_at', 'reason'],
+  ],
+  deliveries: ['id', 'state', 'attempts', 'destination', 'event', 'approval_id', 'last_error', 'next_try_at'],
   services: ['name', 'connected', 'base_url', 'title', 'reason', 'scopes', 'approval'],
   entries: ['timestamp', 'action', 'outcome', 'service', 'method', 'path', 'status', 'error_code', 'actor'],
 };

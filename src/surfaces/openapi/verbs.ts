@@ -30,6 +30,8 @@ const AREAS: Readonly<Record<string, string>> = {
   agent: 'Agents',
   passport: 'Passports',
   credential: 'Calls',
+  approval: 'Approvals',
+  notification: 'Notifications',
   audit: 'Audit log',
   key: 'API keys',
   secret: 'Secrets',

@@ -120,7 +120,9 @@ describe('what a standing passport leaves behind', () => {
     const checkOut = () => act(state, 'stack_checkout', { caller: KEY, input: { jti: first.jti } });
     let isOut = false;
     const raced = createStanding({
-      ...{ reader, verifier, host, findAgent: state.directory.find, ttlSeconds: () => LIFE_MS / 1000 },
+      ...{ reader, verifier, host, findAgent: state.directory.find },
+      ttlSeconds: () => LIFE_MS / 1000,
+      missionSeconds: () => 86_400,
       commit: async (unit) => {
         if (!isOut) must(await checkOut());
         isOut = true;

@@ -136,7 +136,18 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
     entries: entries.filter(({ session_id }) => session_id === sessionId),
     isCut: false,
   });
-  const passports = { reader, host, keys, statusKeys, issuer, findAgent, terms, constraintProblem, verifier };
+  const passports = {
+    reader,
+    host,
+    keys,
+    statusKeys,
+    receipts: () => [],
+    issuer,
+    findAgent,
+    terms,
+    constraintProblem,
+    verifier,
+  };
   /** What the next unit is said to have cut. */
   const cut = { requests: 0, streams: 0, calls: 0 };
   const revoker = createRevoker({
@@ -158,7 +169,7 @@ export function openState(key = signingKeyOf(newPrivateKeyDer())) {
     refreshOperation(passports),
     reportOperation({ reader, verifier, missionLog }),
     ...missionOperations({ ...passports, blockAgent, wasNoticed }),
-    ...revocationOperations({ reader, host, findAgent, revoker }),
+    ...revocationOperations({ reader, host, findAgent, revoker, approvalsOf: async () => 0 }),
   ];
   const close = () => db.close();
   const seen = { reader, host, key, world, entries, directory, verifier, standing, revoker, cut };
