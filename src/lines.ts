@@ -248,10 +248,8 @@ export function buildLines(deps: LineDeps) {
     places: createPlaces(VERBS_IN_FLIGHT_MAX),
     turns,
   });
-  const judging = { authenticator, authorize };
-  const operations = allOperations({
-    ...{ ...deps, ...approvals, config, verifier, keyEnded, traffic, checks, judging },
-  });
+  const wired = { config, verifier, keyEnded, traffic, checks, judging: { authenticator, authorize } };
+  const operations = allOperations({ ...deps, ...approvals, ...wired });
   return {
     registry: createRegistry(operations),
     line,
