@@ -99,16 +99,24 @@ const FOREIGN: Readonly<Record<string, () => readonly Sending[]>> = {
   stack_get_passport_report: () => [{}],
   stack_checkpoint: () => [{ body: { services_used: ['ledger'], actions_count: 1 } }],
   stack_checkout: () => [{ body: {} }],
+  stack_simulate_intent: () => foreignCalls(),
+  stack_submit_intent: () => foreignCalls(),
+  stack_get_intent_approval: () => [{}],
+  stack_list_approvals: () => [{}],
+  stack_show_approval: () => [{}],
   stack_list_audit: () => [{}],
   stack_verify_chain: () => [{}],
-  stack_proxy_request: () => [
-    call('GET', { passport: otherJti }),
-    call('GET', { passport: otherToken }),
-    { ...call('GET'), headers: { 'x-stack-agent': 'other-one' } },
-    { ...call('GET'), headers: { 'x-stack-agent': 'nobody' } },
-    { ...call('GET'), headers: { 'x-passport-token': otherToken } },
-  ],
+  stack_proxy_request: () => foreignCalls(),
 };
+
+/** A call in the name of the other agent, by each way to name one. */
+const foreignCalls = (): readonly Sending[] => [
+  call('GET', { passport: otherJti }),
+  call('GET', { passport: otherToken }),
+  { ...call('GET'), headers: { 'x-stack-agent': 'other-one' } },
+  { ...call('GET'), headers: { 'x-stack-agent': 'nobody' } },
+  { ...call('GET'), headers: { 'x-passport-token': otherToken } },
+];
 
 const pathOf = ({ route }: Operation): string =>
   route.path.replace(':jti', otherJti).replace(/:\w+/, 'other-one');
@@ -178,11 +186,13 @@ describe('a read-only key', () => {
     const key = await makeKey({ read_only: true });
     for (const operation of describedOperations().filter(takesKeys)) {
       if (operation.line === 'traffic') continue;
-      const body = operation.route.method === 'GET' ? {} : { body: {} };
-      const answer = await as(key, pathOf(operation), { method: operation.route.method, ...body });
       const { name } = operation;
-      // It minted no passport, so there is none of which it could have a report.
-      const wanted = operation.route.path.includes(':jti') ? 404 : 200;
+      const tried = { ...call('GET'), headers: { 'x-stack-agent': 'worker' } };
+      const asked = name === 'stack_simulate_intent' ? tried : { body: {} };
+      const sending = operation.route.method === 'GET' ? {} : asked;
+      const answer = await as(key, pathOf(operation), { method: operation.route.method, ...sending });
+      // It minted no passport, so there is none of which it could have a report, and no approval.
+      const wanted = /:jti|approvals\/:/.test(operation.route.path) ? 404 : 200;
       if (operation.effect === 'read') assert.equal(answer.status, wanted, `${name} ${answer.text}`);
       else assert.equal(codeIn(answer), 'FORBIDDEN', `${name} ${answer.text}`);
     }

@@ -218,7 +218,8 @@ function changed(
     const path = at === '' ? [] : at.split(/\.(?!modelcontextprotocol)/);
     let place: unknown = copy;
     for (const step of path) place = (place as Record<string, unknown> | undefined)?.[step];
-    if (typeof place === 'object' && place !== null) (place as Record<string, unknown>)[name] = value;
+    if (typeof place === 'object' && place !== null)
+      (place as Record<string, unknown>)[name] = structuredClone(value);
   }
   return { headers, body: JSON.parse(JSON.stringify(copy)) as Members };
 }
