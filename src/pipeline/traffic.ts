@@ -161,14 +161,16 @@ async function proceedStored<T>(
 /** Nothing is sent; that the answer was given once more stands in the log. */
 async function replay<T>(
   steps: Steps,
-  { caller, call, trace, to }: Journey<T>,
+  { caller, call, trace, to, way }: Travelling<T>,
   { known, asked, earlier }: Ready & { readonly earlier: Earlier },
 ): Promise<Result<T>> {
   const { kept, status } = earlier;
   const said = { service: call.service, method: call.method, ...approvalOf(call) };
   const fields = { ...said, ...actorOf(known), ...asked, status };
   const recorded = await steps.recorder.replay({ caller, trace, fields, intent: kept.entryId });
-  return recorded.ok ? to.replay(kept) : recorded;
+  if (!recorded.ok) return recorded;
+  // What was revoked while this waited is shown no answer, not even an old one.
+  return way.fault === undefined ? to.replay(kept) : refuse(way.fault);
 }
 
 async function depart<T>(steps: Steps, journey: Travelling<T>, admitted: Admitted): Promise<Result<T>> {

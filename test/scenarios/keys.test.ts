@@ -142,6 +142,18 @@ describe('a key bound to one agent', () => {
     assert.equal(still.body['valid'], true);
   });
 
+  it('is shown no passport of another agent, not even one that descends from its own', async () => {
+    const key = await makeKey({ agent: 'worker' });
+    const own = (await as(key, '/v1/passports/issue', issue('worker'))).body['jti'];
+    const handed = { child_agent_id: 'other-one', parent_jti: own, intent: handing.intent };
+    assert.equal((await as(key, '/v1/passports/delegate', { body: handed })).status, 201);
+    const listed = (await as(key, '/v1/passports')).body['passports'] as Json[];
+    assert.deepEqual(
+      listed.map(({ jti }) => jti),
+      [own],
+    );
+  });
+
   it('acts for its agent without being told, and with the agent named', async () => {
     const key = await makeKey({ agent: 'worker', name: 'bound' });
     for (const headers of [{}, { 'x-stack-agent': 'worker' }])

@@ -190,9 +190,12 @@ function listing(deps: Deps): Operation {
     toolset: 'passports',
     line: 'operations',
     run: async ({ caller, input, nowMs }) => {
-      const agentId = input.agent_id === undefined ? undefined : (deps.findAgent(input.agent_id)?.id ?? '');
-      if (caller.bound === true && agentId !== undefined && agentId !== caller.acting?.agentId)
+      const asked = input.agent_id === undefined ? undefined : (deps.findAgent(input.agent_id)?.id ?? '');
+      const bound = caller.bound === true ? caller.acting?.agentId : undefined;
+      if (bound !== undefined && asked !== undefined && asked !== bound)
         return refuse(new Fault('FORBIDDEN', { detail: 'the key is bound to another agent' }));
+      // Nor what other agents hold of its own.
+      const agentId = bound ?? asked;
       const own = caller.kind === 'passport' ? (caller.acting?.sessionId ?? '') : input.session_id;
       const rows = await livePassports(deps.reader, {
         nowMs,
