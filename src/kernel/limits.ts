@@ -66,6 +66,8 @@ export const CHECKPOINT_ACTIONS_MAX = 1_000_000;
 export const CONSTRAINTS_WITH_ANCESTORS_MAX = 128;
 /** Passports that one passport may have delegated and are live: more helpers than one agent keeps in view. */
 export const DELEGATIONS_PER_PASSPORT_MAX = 100;
+/** Live passports of one session, however deep: without it four hops of the bound above would be a hundred million rows. */
+export const PASSPORTS_PER_SESSION_MAX = 1_000;
 /** Entries of one mission that a report is made from: the newest. */
 export const REPORT_ENTRIES_MAX = 5_000;
 /** Passports of one session that a report follows. */
@@ -297,10 +299,7 @@ export const CONFIG_WATCH_EVERY_MS = 1_000;
 /** A secret shorter than this cannot be told from ordinary text when it is scrubbed (security.md 4). */
 export const SECRET_CHARS_MIN = 8;
 export const SECRET_BYTES_MAX = 65_536;
-/**
- * A value that a reload has replaced may still be under way: it is scrubbed for as long as a call can last, and longer
- * by a minute for an answer that is being read.
- */
+/** A value that a reload has replaced is scrubbed for as long as a call can last, and a minute more for its answer. */
 export const REPLACED_SECRET_KEPT_MS = CALL_TIMEOUT_MS_MAX + 60_000;
 /** Replaced values kept at once; a value is replaced by hand or by a script, not by the thousand. */
 export const REPLACED_SECRETS_MAX = 1_000;

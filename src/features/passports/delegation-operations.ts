@@ -1,7 +1,7 @@
 // Delegation: whoever holds a passport gives another agent a part of it.
 import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
-import { DELEGATIONS_PER_PASSPORT_MAX } from '#kernel/limits.ts';
+import { DELEGATIONS_PER_PASSPORT_MAX, PASSPORTS_PER_SESSION_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
@@ -19,7 +19,7 @@ import {
   showIssued,
   TOKEN_EXAMPLE,
 } from './shape.ts';
-import { countChildren, guardLive, insertPassport, standingOf } from './store.ts';
+import { countLive, guardLive, insertPassport, standingOf } from './store.ts';
 import { noted, type PassportTerms, termsOf } from './terms.ts';
 import type { PassportVerifier } from './verify.ts';
 
@@ -71,8 +71,8 @@ export function delegationOperation(deps: Deps): Operation {
       const wish = { intent, scopes: input.scopes, constraints: constraintsOf(input.constraints) };
       const services = planDelegation(parent.value, { child, wish }, deps.constraintProblem);
       if (!services.ok) return services;
-      const children = await countChildren(deps.reader, { jti: parent.value.jti, nowMs });
-      if (children >= DELEGATIONS_PER_PASSPORT_MAX) return refuse(tooMany());
+      const full = await boundReached(deps.reader, { parent: parent.value, nowMs });
+      if (full !== undefined) return refuse(full);
       const { sessionId, mintedBy, missionEndsAtMs } = parent.value;
       const own = { agent: child, mode: child.mode, services: services.value, intent, parent: parent.value };
       const { missionSeconds: _, ...terms } = termsOf(deps.terms(), child.mode, input);
@@ -99,13 +99,22 @@ export function delegationOperation(deps: Deps): Operation {
 
 const REGISTER = 'Register the other agent first with stack_register_agent.';
 
-const tooMany = (): Fault =>
+type Under = { readonly parent: LivePassport; readonly nowMs: number };
+
+async function boundReached(reader: Reader, { parent, nowMs }: Under): Promise<Fault | undefined> {
+  const children = await countLive(reader, { parentJti: parent.jti, nowMs });
+  if (children >= DELEGATIONS_PER_PASSPORT_MAX)
+    return tooMany('This passport has as many live delegations as it may.', DELEGATIONS_PER_PASSPORT_MAX);
+  const all = await countLive(reader, { sessionId: parent.sessionId, nowMs });
+  return all < PASSPORTS_PER_SESSION_MAX
+    ? undefined
+    : tooMany('This session has as many live passports as it may.', PASSPORTS_PER_SESSION_MAX);
+}
+
+const tooMany = (reason: string, max: number): Fault =>
   new Fault('CONFLICT', {
-    detail: 'too many live passports were delegated from this one',
-    metadata: {
-      reason: 'This passport has as many live delegations as it may.',
-      max: DELEGATIONS_PER_PASSPORT_MAX,
-    },
+    detail: 'too many live passports were delegated',
+    metadata: { reason, max },
     next: 'Wait until some of them have ended, or revoke those that are done with stack_revoke_passport.',
   });
 

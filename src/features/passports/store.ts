@@ -241,17 +241,22 @@ export const moveChildren = (from: string, to: string): Statement =>
   statement(db.updateTable('passports').set({ parent_jti: to }).where('parent_jti', '=', from));
 
 /** Live passports that were delegated from this one, by the index of parents. */
-export async function countChildren(
+export async function countLive(
   reader: Reader,
-  { jti, nowMs }: { readonly jti: string; readonly nowMs: number },
+  {
+    nowMs,
+    ...of
+  }: ({ readonly parentJti: string } | { readonly sessionId: string }) & { readonly nowMs: number },
 ): Promise<number> {
+  const live = db
+    .selectFrom('passports')
+    .select((each) => each.fn.countAll<number>().as('count'))
+    .where('expires_at', '>', nowMs)
+    .where('revoked_at', 'is', null);
   const row = await reader.first(
-    db
-      .selectFrom('passports')
-      .select((of) => of.fn.countAll<number>().as('count'))
-      .where('parent_jti', '=', jti)
-      .where('expires_at', '>', nowMs)
-      .where('revoked_at', 'is', null),
+    'parentJti' in of
+      ? live.where('parent_jti', '=', of.parentJti)
+      : live.where('session_id', '=', of.sessionId),
   );
   return row?.count ?? 0;
 }

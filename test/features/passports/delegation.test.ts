@@ -1,6 +1,7 @@
 // Delegation through its verb: who may hand what on, what the child is worth, and that it dies with whatever is above it.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { DELEGATIONS_PER_PASSPORT_MAX, PASSPORTS_PER_SESSION_MAX } from '#kernel/limits.ts';
 import type { Caller } from '#kernel/operation.ts';
 import {
   act,
@@ -295,4 +296,21 @@ test('behind X-Stack-Agent the standing passport is the parent, once there is on
   const child = must(await ask()).output as Shown;
   assert.deepEqual(must(state.verifier.verify(child.token)).ancestors, [standing.jti]);
   assert.deepEqual(child.services[0]?.constraints, [{ path: 'method', op: 'in', value: ['GET', 'HEAD'] }]);
+});
+
+test('invariant 9: a passport has so many live delegations and a session so many passports, and no more', async () => {
+  const lead = await issued();
+  const helpers: Shown[] = [];
+  for (let count = 0; count < DELEGATIONS_PER_PASSPORT_MAX; count += 1)
+    helpers.push(await delegated(lead, 'one'));
+  assert.equal(codeOf(await delegate(lead, 'one')), 'CONFLICT');
+  let live = 1 + helpers.length;
+  for (const helper of helpers.slice(0, 10))
+    for (let count = 0; count < 90 && live < PASSPORTS_PER_SESSION_MAX; count += 1, live += 1)
+      await delegated(helper, 'two');
+  const [, , , , , , , , , , free] = helpers;
+  assert.ok(free !== undefined);
+  assert.equal(codeOf(await delegate(free, 'two')), 'CONFLICT');
+  must(await act(state, 'stack_revoke_passport', { caller: KEY, input: { jti: helpers[0]?.jti } }));
+  assert.equal(codeOf(await delegate(free, 'two')), 'ok');
 });
