@@ -81,13 +81,19 @@ export type Appliance = Installation & {
   readonly dispose: () => Promise<void>;
 };
 
+/** Below those that the system gives to connections and to port 0: between now and its use nobody else is given it. */
+const [PORT_MIN, PORT_MAX] = [10_000, 32_000];
+
 export async function freePort(): Promise<number> {
+  const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
   const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
+  const free = await new Promise<boolean>((done) => {
+    server.once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => done(true));
+  });
+  if (!free) return freePort();
   await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  return port;
 }
 
 /** A folder with a config file and nothing else; `init` has not run. */

@@ -72,6 +72,11 @@ export async function startFaults({
     good: loopback((good.address() as AddressInfo).port),
     ...places,
   };
+  const close = (): void => {
+    for (const end of endings) end();
+    good.closeAllConnections();
+    good.close();
+  };
   const appliance = await startAppliance({
     services: Object.entries(all)
       .map(([name, place]) =>
@@ -84,6 +89,10 @@ export async function startFaults({
     extra: `limits: { ${limits} }`,
     // A small heap: what grows then is kept, and not merely not yet collected.
     env: { FAULT_SECRET, NODE_OPTIONS: '--max-old-space-size=96 --max-semi-space-size=4' },
+  }).catch((thrown: unknown) => {
+    // Listeners that stay would keep the whole run waiting.
+    close();
+    throw thrown;
   });
   return {
     appliance,
@@ -95,9 +104,7 @@ export async function startFaults({
       return readExposition(text).value('process_resident_memory_bytes') ?? Number.NaN;
     },
     dispose: async () => {
-      for (const end of endings) end();
-      good.closeAllConnections();
-      good.close();
+      close();
       await appliance.dispose();
     },
   };
