@@ -126,14 +126,20 @@ export function streamed(sink: Sink): Delivery<void> {
 function there(body: Pieces): Uint8Array {
   const parts: Uint8Array[] = [];
   for (let piece = body.take(); piece !== undefined; piece = body.take()) parts.push(piece);
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  return joined(parts);
 }
 
 async function allOf(body: Pieces): Promise<Uint8Array> {
   const parts = [there(body)];
   if (!body.finished()) for await (const part of body) parts.push(part);
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  return joined(parts);
 }
+
+/** One piece, as most answers are, is not copied. */
+const joined = ([first, ...more]: readonly Uint8Array[]): Uint8Array =>
+  first !== undefined && more.length === 0
+    ? first
+    : Buffer.concat(first === undefined ? [] : [first, ...more]);
 
 type Beginning = { readonly head: Head; readonly first: Uint8Array };
 

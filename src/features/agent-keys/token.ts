@@ -1,5 +1,5 @@
 // The agent's own JWT (contract 2): EdDSA, `sub` its id, `aud` stack:agent, fresh. Pure: now is an argument.
-import { decodeUtf8, fromBase64url, utf8 } from '#kernel/bytes.ts';
+import { fromBase64url, utf8 } from '#kernel/bytes.ts';
 import { Fault } from '#kernel/errors.ts';
 import {
   AGENT_TOKEN_AGE_SECONDS_MAX,
@@ -7,16 +7,14 @@ import {
   AGENT_TOKEN_BYTES_MAX,
 } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import { parseStrictJson } from '#kernel/strict-json.ts';
+import { ALGORITHM, type Members, readJwsPart } from '#platform/crypto/jws.ts';
 import { publicKeyOf, verifyBytes } from '#platform/crypto/signing.ts';
 
 export const AGENT_AUDIENCE = 'stack:agent';
-const ALGORITHM = 'EdDSA';
 /** No embedded keys, no `crit`, no negotiation: nothing else may stand in the header. */
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid']);
 const MS = 1000;
 
-type Members = Readonly<Record<string, unknown>>;
 export type AgentToken = {
   readonly agentId: string;
   /** The thumbprint it names, if it names one. */
@@ -38,7 +36,7 @@ const invalid = (detail: string): Result<never> =>
 export function readAgentToken(token: string): AgentToken | undefined {
   if (Buffer.byteLength(token) > AGENT_TOKEN_BYTES_MAX) return undefined;
   const [head = '', body = '', mark = '', ...rest] = token.split('.');
-  const [header, claims, signature] = [membersOf(head), membersOf(body), fromBase64url(mark)];
+  const [header, claims, signature] = [readJwsPart(head), readJwsPart(body), fromBase64url(mark)];
   if (rest.length > 0 || header === undefined || claims === undefined || signature === undefined)
     return undefined;
   const { aud, sub } = claims;
@@ -53,16 +51,6 @@ function isHeader(header: Members): boolean {
   const { alg, typ, kid } = header;
   if (alg !== ALGORITHM || Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) return false;
   return (typ === undefined || typ === 'JWT') && (kid === undefined || typeof kid === 'string');
-}
-
-function membersOf(part: string): Members | undefined {
-  const bytes = fromBase64url(part);
-  const text = bytes === undefined ? undefined : decodeUtf8(bytes);
-  const parsed = text === undefined ? undefined : parseStrictJson(text);
-  if (parsed?.ok !== true) return undefined;
-  const { value } = parsed;
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject ? (value as Members) : undefined;
 }
 
 /** Signature first, then time: who cannot sign learns nothing about the clock. `x` is the enrolled public key. */

@@ -1,7 +1,8 @@
 // A receipt: the signed record of one decision, a compact JWS (RFC 7515) by a key for receipts alone. Its `typ` and `aud` are no
 // passport's, and the verifier of passports does not know its key.
-import { fromBase64url, toBase64url, utf8 } from '#kernel/bytes.ts';
-import { type SigningKey, signBytes, verifyBytes } from '#platform/crypto/signing.ts';
+import { fromBase64url, utf8 } from '#kernel/bytes.ts';
+import { signJws } from '#platform/crypto/jws.ts';
+import { type SigningKey, verifyBytes } from '#platform/crypto/signing.ts';
 import type { Card } from './model.ts';
 import { ruleHash } from './model.ts';
 import type { ApprovalRow } from './store.ts';
@@ -25,7 +26,6 @@ type Signing = { readonly key: SigningKey; readonly issuer: string };
 
 /** Who decided what about which call, when, by which rule and with which bounds. */
 export function receiptOf({ row, card }: About, decided: Decided, { key, issuer }: Signing): string {
-  const header = { alg: 'EdDSA', kid: key.kid, typ: RECEIPT_TYPE };
   const claims = {
     iss: issuer,
     aud: RECEIPT_AUDIENCE,
@@ -48,9 +48,7 @@ export function receiptOf({ row, card }: About, decided: Decided, { key, issuer 
     expires_at: new Date(decided.expiresAtMs).toISOString(),
     note: decided.note,
   };
-  const parts = [header, claims].map((part) => toBase64url(utf8(JSON.stringify(part))));
-  const signed = parts.join('.');
-  return `${signed}.${toBase64url(signBytes(utf8(signed), key.privateKey))}`;
+  return signJws(JSON.stringify(claims), { type: RECEIPT_TYPE, key });
 }
 
 type Verifying = { readonly keys: readonly SigningKey[]; readonly row: ApprovalRow; readonly card: Card };

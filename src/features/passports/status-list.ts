@@ -2,7 +2,7 @@
 // Status List, draft-ietf-oauth-status-list). It says nothing but valid or not, by an index that stands in the passport.
 import zlib from 'node:zlib';
 import type { Agent } from '#features/agents/model.ts';
-import { toBase64url, utf8 } from '#kernel/bytes.ts';
+import { toBase64url } from '#kernel/bytes.ts';
 import { canonicalize } from '#kernel/canonical.ts';
 import {
   STATUS_INDEX_SKIP,
@@ -12,7 +12,8 @@ import {
   STATUS_LIST_TTL_SECONDS,
   STATUS_LIST_VALID_SECONDS,
 } from '#kernel/limits.ts';
-import { type SigningKey, signBytes } from '#platform/crypto/signing.ts';
+import { signJws } from '#platform/crypto/jws.ts';
+import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { newestStatusIndex, type StatusRow, statusRows } from './ends-store.ts';
@@ -104,7 +105,6 @@ function remembered(ask: (id: string) => boolean): (id: string) => boolean {
 type Signing = Pick<Deps, 'key' | 'issuer'> & { readonly nowSeconds: number };
 
 function sign(bits: Uint8Array, { key, issuer, nowSeconds: iat }: Signing): string {
-  const { kid, privateKey } = key();
   const claims = {
     iss: issuer(),
     sub: statusListUri(issuer()),
@@ -114,7 +114,5 @@ function sign(bits: Uint8Array, { key, issuer, nowSeconds: iat }: Signing): stri
     // Of the same length whatever there is, so that nobody reads from it how many passports there are.
     status_list: { bits: 1, lst: toBase64url(zlib.deflateSync(bits, { level: 9 })) },
   };
-  const part = (value: Parameters<typeof canonicalize>[0]): string => toBase64url(utf8(canonicalize(value)));
-  const text = `${part({ alg: 'EdDSA', kid, typ: 'statuslist+jwt' })}.${part(claims)}`;
-  return `${text}.${toBase64url(signBytes(utf8(text), privateKey))}`;
+  return signJws(canonicalize(claims), { type: 'statuslist+jwt', key: key() });
 }

@@ -1,13 +1,13 @@
 // The passport as text: one algorithm, one header, strict encodings (contract 9, security.md 3.3). Pure: now is an argument.
 import type { KeyObject } from 'node:crypto';
 import { MODES } from '#features/agents/model.ts';
-import { decodeUtf8, fromBase64url, toBase64url, utf8 } from '#kernel/bytes.ts';
+import { fromBase64url, utf8 } from '#kernel/bytes.ts';
 import { canonicalize, type Json } from '#kernel/canonical.ts';
 import { Fault } from '#kernel/errors.ts';
 import { DELEGATION_HOPS_MAX, PASSPORT_TOKEN_BYTES_MAX, PASSPORT_TTL_SECONDS_MAX } from '#kernel/limits.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import { parseStrictJson } from '#kernel/strict-json.ts';
-import { type SigningKey, signBytes, verifyBytes } from '#platform/crypto/signing.ts';
+import { ALGORITHM, type Members, readJwsPart, signJws } from '#platform/crypto/jws.ts';
+import { type SigningKey, verifyBytes } from '#platform/crypto/signing.ts';
 import type { PassportService } from './model.ts';
 
 export type Claims = {
@@ -50,19 +50,14 @@ export type TokenRules = {
   readonly nowMs: number;
 };
 
-const ALGORITHM = 'EdDSA';
 const TYPE = 'passport+jwt';
 const JTI = /^pp_[0-9a-f]{32}$/;
 const AGENT_ID = /^agt_[0-9a-f]{32}$/;
 const SESSION_ID = /^ses_[0-9a-f]{32}$/;
 const MS = 1000;
 
-export function signToken(claims: Claims, key: SigningKey): string {
-  const header = toBase64url(utf8(canonicalize({ alg: ALGORITHM, kid: key.kid, typ: TYPE })));
-  const payload = toBase64url(utf8(canonicalize(claims as unknown as Json)));
-  const signature = signBytes(utf8(`${header}.${payload}`), key.privateKey);
-  return `${header}.${payload}.${toBase64url(signature)}`;
-}
+export const signToken = (claims: Claims, key: SigningKey): string =>
+  signJws(canonicalize(claims as unknown as Json), { type: TYPE, key });
 
 const invalid = (reason: string): Result<never> => refuse(new Fault('PASSPORT_INVALID', { detail: reason }));
 
@@ -74,8 +69,8 @@ export function openToken(token: string, rules: Pick<TokenRules, 'keys' | 'issue
   const [head = '', body = '', mark = ''] = parts;
   if (parts.length !== 3) return invalid('shape');
   const signature = fromBase64url(mark);
-  const header = readPart(head);
-  const payload = readPart(body);
+  const header = readJwsPart(head);
+  const payload = readJwsPart(body);
   if (signature === undefined || header === undefined || payload === undefined) return invalid('encoding');
   const key = keyFor(header, rules.keys);
   if (!key.ok) return key;
@@ -96,19 +91,6 @@ export function readToken(token: string, rules: TokenRules): Result<Claims> {
   if (!claims.ok) return claims;
   const time = judgeTime(claims.value, rules.nowMs);
   return time.ok ? claims : time;
-}
-
-type Members = Readonly<Record<string, unknown>>;
-
-function readPart(text: string): Members | undefined {
-  const bytes = fromBase64url(text);
-  const decoded = bytes === undefined ? undefined : decodeUtf8(bytes);
-  const parsed = decoded === undefined ? undefined : parseStrictJson(decoded);
-  if (parsed?.ok !== true) return undefined;
-  const { value } = parsed;
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Members)
-    : undefined;
 }
 
 /** Exactly three members: no embedded keys, no crit, no negotiation. */
