@@ -137,11 +137,20 @@ function callerOfAgentKey(deps: Deps, own: LiveAgentKey, presented: Presented): 
     const acting = { agentId: own.agentId, agentName: own.agentName, ...UNKNOWN };
     return ok({ ...key, acting: { ...acting, implied: true } });
   }
+  return actingBy(deps, key, { token, agentId: own.agentId, another: () => anotherThan(own) });
+}
+
+type Beside = {
+  readonly token: string;
+  readonly agentId: string;
+  readonly another: () => Result<never>;
+};
+
+/** A passport beside a key of one agent, which it must be of. */
+function actingBy(deps: Deps, key: Caller, { token, agentId, another }: Beside): Result<Caller> {
   const passport = deps.passports.verify(token);
   if (!passport.ok) return passport;
-  return passport.value.agentId === own.agentId
-    ? ok({ ...key, acting: acting(passport.value) })
-    : anotherThan(own);
+  return passport.value.agentId === agentId ? ok({ ...key, acting: acting(passport.value) }) : another();
 }
 
 const UNKNOWN = { sessionId: undefined, passportJti: undefined, declaredIntent: undefined } as const;
@@ -206,11 +215,7 @@ function callerOfBoundKey(deps: Deps, key: Caller, { live, presented }: Bound): 
     const acting = namedAgent(agent, presented);
     return ok({ ...key, acting: header === undefined ? { ...acting, implied: true } : acting });
   }
-  const passport = deps.passports.verify(token);
-  if (!passport.ok) return passport;
-  return passport.value.agentId === agent.id
-    ? ok({ ...key, acting: acting(passport.value) })
-    : another(live, agent);
+  return actingBy(deps, key, { token, agentId: agent.id, another: () => another(live, agent) });
 }
 
 const another = (live: LiveKey, agent: Agent): Result<never> =>

@@ -1,5 +1,4 @@
 // Delegation: whoever holds a passport gives another agent a part of it.
-import type { Agent } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { DELEGATIONS_PER_PASSPORT_MAX, PASSPORTS_PER_SESSION_MAX } from '#kernel/limits.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
@@ -7,8 +6,8 @@ import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Reader } from '#platform/storage/compiler.ts';
 import { planDelegation } from './delegate.ts';
 import type { ConstraintProblem } from './issue.ts';
-import { type MintingHost, newPassport, tokenOf } from './mint.ts';
-import { chainBelow, type LivePassport, type PassportKeys, within } from './model.ts';
+import { type Minting, newPassport, tokenOf } from './mint.ts';
+import { chainBelow, type LivePassport, within } from './model.ts';
 import {
   constraintsOf,
   DELEGATE_EXAMPLE,
@@ -20,19 +19,9 @@ import {
   TOKEN_EXAMPLE,
 } from './shape.ts';
 import { countLive, guardLive, insertPassport, standingOf } from './store.ts';
-import { noted, type PassportTerms, termsOf } from './terms.ts';
-import type { PassportVerifier } from './verify.ts';
+import { noted, termsOf } from './terms.ts';
 
-type Deps = {
-  readonly reader: Reader;
-  readonly host: MintingHost;
-  readonly keys: PassportKeys;
-  readonly issuer: () => string;
-  readonly findAgent: (idOrName: string) => Agent | undefined;
-  readonly terms: () => PassportTerms;
-  readonly constraintProblem: ConstraintProblem;
-  readonly verifier: PassportVerifier;
-};
+type Deps = Minting & { readonly constraintProblem: ConstraintProblem };
 
 type Given = { readonly parent_token?: string | undefined; readonly parent_jti?: string | undefined };
 

@@ -5,11 +5,25 @@ import { MISSION_SECONDS_MAX, PASSPORT_TOKEN_BYTES_MAX } from '#kernel/limits.ts
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
 import type { Host } from '#platform/host/host.ts';
+import type { Reader } from '#platform/storage/compiler.ts';
 import { leaseEnd, wholeSeconds } from './lease.ts';
-import type { Intent, LivePassport, PassportService } from './model.ts';
+import type { Intent, LivePassport, PassportKeys, PassportService } from './model.ts';
 import { statusListUri } from './status-list.ts';
 import { intentOf, type PassportRow, servicesOf } from './store.ts';
+import type { PassportTerms } from './terms.ts';
 import { signToken } from './token.ts';
+import type { PassportVerifier } from './verify.ts';
+
+/** What a verb has that makes passports. */
+export type Minting = {
+  readonly reader: Reader;
+  readonly host: MintingHost;
+  readonly keys: PassportKeys;
+  readonly issuer: () => string;
+  readonly findAgent: (idOrName: string) => Agent | undefined;
+  readonly terms: () => PassportTerms;
+  readonly verifier: PassportVerifier;
+};
 
 const MS = 1000;
 

@@ -8,9 +8,8 @@ import { operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
 import type { Statement } from '#kernel/unit.ts';
 import type { SigningKey } from '#platform/crypto/signing.ts';
-import type { Reader } from '#platform/storage/compiler.ts';
 import { type ConstraintProblem, planPassport } from './issue.ts';
-import { type MintingHost, newPassport, tokenOf } from './mint.ts';
+import { type Minting, newPassport, tokenOf } from './mint.ts';
 import type { PassportKeys } from './model.ts';
 import {
   CLAIMS_EXAMPLE,
@@ -28,23 +27,16 @@ import {
   verifyOutput,
 } from './shape.ts';
 import { insertPassport, livePassports, type PassportRow, releaseStanding } from './store.ts';
-import { noted, type PassportTerms, termsOf } from './terms.ts';
+import { noted, termsOf } from './terms.ts';
 import { openToken } from './token.ts';
-import { type PassportVerifier, verifyingKeys } from './verify.ts';
+import { verifyingKeys } from './verify.ts';
 
-type Deps = {
-  readonly reader: Reader;
-  readonly host: MintingHost;
-  readonly keys: PassportKeys;
+type Deps = Minting & {
   /** What signs the status list; published beside. */
   readonly statusKeys: Pick<PassportKeys, 'verifying'>;
   /** Keys of receipts: published, too, and never one of passports. */
   readonly receipts: () => readonly SigningKey[];
-  readonly issuer: () => string;
-  readonly findAgent: (idOrName: string) => Agent | undefined;
-  readonly terms: () => PassportTerms;
   readonly constraintProblem: ConstraintProblem;
-  readonly verifier: PassportVerifier;
 };
 
 export function passportOperations(deps: Deps): readonly Operation[] {

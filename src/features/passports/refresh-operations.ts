@@ -3,9 +3,8 @@ import { type Agent, stricter } from '#features/agents/model.ts';
 import { Fault } from '#kernel/errors.ts';
 import { type Caller, type Operation, operation } from '#kernel/operation.ts';
 import { ok, type Result, refuse } from '#kernel/result.ts';
-import type { Reader } from '#platform/storage/compiler.ts';
-import { type MintingHost, newPassport, tokenOf } from './mint.ts';
-import { chainBelow, type LivePassport, type PassportKeys } from './model.ts';
+import { type Minting, newPassport, tokenOf } from './mint.ts';
+import { chainBelow, type LivePassport } from './model.ts';
 import { refreshProblem } from './refresh.ts';
 import { issueOutput, PASSPORT_EXAMPLE, refreshInput, showIssued, TOKEN_EXAMPLE } from './shape.ts';
 import {
@@ -18,23 +17,13 @@ import {
   servicesOf,
   succeed,
 } from './store.ts';
-import { noted, type PassportTerms } from './terms.ts';
+import { noted } from './terms.ts';
 import { openToken } from './token.ts';
-import { type PassportVerifier, verifyingKeys } from './verify.ts';
-
-type Deps = {
-  readonly reader: Reader;
-  readonly host: MintingHost;
-  readonly keys: PassportKeys;
-  readonly issuer: () => string;
-  readonly findAgent: (idOrName: string) => Agent | undefined;
-  readonly terms: () => PassportTerms;
-  readonly verifier: PassportVerifier;
-};
+import { verifyingKeys } from './verify.ts';
 
 type Given = { readonly token?: string | undefined; readonly jti?: string | undefined };
 
-export function refreshOperation(deps: Deps): Operation {
+export function refreshOperation(deps: Minting): Operation {
   return operation({
     name: 'stack_refresh_passport',
     action: 'passport.refresh',
@@ -91,7 +80,7 @@ export function refreshOperation(deps: Deps): Operation {
  * The key that minted it, also of what was delegated from that; the own key of its agent, which shows the token; a person any.
  * An agent that the transport names: only its own.
  */
-function oldOf(deps: Deps, caller: Caller, { token, jti }: Given): Result<PassportRow> {
+function oldOf(deps: Minting, caller: Caller, { token, jti }: Given): Result<PassportRow> {
   if ((token === undefined) === (jti === undefined)) return unnamed('give either token or jti');
   const named = token === undefined ? ok(jti ?? '') : jtiOf(deps, token);
   if (!named.ok) return named;
@@ -110,19 +99,19 @@ const unnamed = (message: string): Result<never> =>
   refuse(new Fault('INVALID_REQUEST', { metadata: { issues: [{ path: 'token', message }] } }));
 
 /** The signature is judged as ever, the time is not: the row says what is over. */
-function jtiOf({ keys, issuer }: Deps, token: string): Result<string> {
+function jtiOf({ keys, issuer }: Minting, token: string): Result<string> {
   const claims = openToken(token, { keys: verifyingKeys(keys), issuer: issuer() });
   return claims.ok ? ok(claims.value.jti) : claims;
 }
 
-function agentOf({ findAgent }: Deps, row: PassportRow): Result<Agent> {
+function agentOf({ findAgent }: Minting, row: PassportRow): Result<Agent> {
   const agent = findAgent(row.agent_id);
   if (agent === undefined) return refuse(new Fault('PASSPORT_REVOKED', { detail: 'the agent is gone' }));
   return agent.status === 'blocked' ? refuse(new Fault('PASSPORT_BLOCKED')) : ok(agent);
 }
 
 /** Of the first of a chain there is none. One that is over takes its children with it. */
-function parentOf({ verifier }: Deps, { parent_jti }: PassportRow): Result<LivePassport | undefined> {
+function parentOf({ verifier }: Minting, { parent_jti }: PassportRow): Result<LivePassport | undefined> {
   if (parent_jti === null) return ok(undefined);
   const above = verifier.byJti(parent_jti);
   if (above.ok) return above;
@@ -140,7 +129,7 @@ type Line = {
 };
 
 /** What it holds is copied, and never widened: the live config and the chain narrow it at every check. */
-function successor({ host, terms }: Deps, { old, agent, parent, asked }: Line): PassportRow {
+function successor({ host, terms }: Minting, { old, agent, parent, asked }: Line): PassportRow {
   return newPassport(
     {
       agent,
